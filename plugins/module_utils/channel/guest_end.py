@@ -1,0 +1,25 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The channel as a guest uses it, over its own XenStore connection."""
+
+from . import layout
+from .inbox import Inbox
+from .outbox import Outbox
+
+
+class GuestEnd:
+    """Sends to the host and receives from it. All paths are relative: the guest's own.
+
+    :param XenStore store: a connection of this guest.
+    :ivar Inbox inbox: messages from the host. A message that cannot be read is passed over
+        at once and its node stays, as with the vendor's driver.
+    """
+
+    def __init__(self, store):
+        self.store = store
+        self.inbox = Inbox(store, layout.TO_GUEST, 0, layout.join)
+        self._outbox = Outbox(store, layout.FROM_GUEST, layout.KEY_LIMIT_FROM_GUEST)
+
+    def send(self, message, timeout):
+        """Send a message to the host; see Outbox.send."""
+        return self._outbox.send(message, timeout)

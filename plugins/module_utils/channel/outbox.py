@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The sending half of a direction: the same for guest and host."""
+
+import time
+
+from . import layout
+from .errors import NotFound, PermissionDenied, QuotaExceeded
+
+
+class Outbox:
+    """Puts messages into one direction's directory.
+
+    A message is written in one transaction, in the order the vendor's driver uses: key,
+    pieces, counter. So a reader never sees half of one, writers never take the same
+    number, and a refused message leaves nothing behind.
+
+    :param XenStore store: the connection.
+    :param bytes directory: path of ``to-guest`` or ``from-guest``.
+    :param int key_limit: bytes of the longest key in this direction.
+    """
+
+    def __init__(self, store, directory, key_limit):
+        self._store, self._directory, self._key_limit = store, directory, key_limit
+        self._last_write = layout.child(directory, layout.LAST_WRITE)
+
+    def send(self, message, timeout):
+        """Send one message; where the other side has to make room first, wait for that.
+
+        :param Message message: what to send.
+        :param float timeout: seconds that all of it may take.
+        :returns: the number the message got.
+        :raises InvalidMessage: it cannot be carried; nothing was sent.
+        :raises QuotaExceeded: there was no room and none was made in time; nothing was sent.
+        :raises PermissionDenied: the host has not opened the channel for this domain.
+        :raises ConnectionLost: XenStore went away; when in the very last step, the
+            message may have been sent.
+        """
+        message.check(self._key_limit)
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                with self._store.until(deadline):
+                    return self._store.transact(lambda transaction: self._put(transaction, message))
+            except QuotaExceeded as full:
+                self._wait_for_room(deadline, full)
+            except PermissionDenied as denied:
+                raise PermissionDenied(
+                    "this domain may not write to " + self._directory.decode("ascii"),
+                    "have the host open the message channel for it (on plain Xen: make that node, owned by the guest)",
+                ) from denied
+
+    def _put(self, transaction, message):
+        number = self._newest(transaction) + 1
+        node = layout.child(self._directory, number)
+        transaction.write(node, message.key)
+        for index, piece in enumerate(layout.split(message.value)):
+            transaction.write(layout.child(node, index), piece)
+        transaction.write(self._last_write, b"%d" % number)
+        return number
+
+    def _newest(self, transaction):
+        """The highest number in use, or 0.
+
+        What lies beyond the counter was left by a sender that counted anew. It must not
+        be written over: the reader may still want it, and would mix the two up.
+        """
+        try:
+            names = transaction.directory(self._directory)
+        except NotFound:
+            return 0
+        found = layout.numbers(names)[-1:]
+        if layout.LAST_WRITE in names:
+            found.append(layout.counter(transaction.read(self._last_write)) or 0)
+        return max(found or [0])
+
+    def _waiting(self):
+        return len(layout.numbers(self._store.directory(self._directory)))
+
+    def _wait_for_room(self, deadline, full):
+        """Return when the other side has collected something; raise when it does not in time."""
+        waiting = self._waiting()
+        token = b"room:" + self._directory
+        if waiting:
+            self._store.watch(self._directory, token)
+            try:
+                while time.monotonic() < deadline:
+                    if self._waiting() < waiting:
+                        return
+                    self._store.wait(max(0, deadline - time.monotonic()), token)
+            finally:
+                self._store.unwatch(self._directory, token)
+        refusal = QuotaExceeded(
+            "no room in XenStore: %d messages in %s wait to be collected" % (waiting, self._directory.decode("ascii")),
+            "see that the other side runs and reads, then send again",
+        )
+        refusal.code = full.code
+        raise refusal from full

@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""A guest's parameters, wherever its kernel keeps them: the choice, and the interface.
+
+Every backend offers the same; keys and values are bytes. All of it is bounded in time
+and raises a ChannelError that says what happened and what to do.
+
+``receive()``
+    Take what the host has sent into the list; returns the messages, a list of Message.
+``pending()``
+    What receive() would put into the list, without taking it; a list of Message.
+``entries()``
+    All parameters in order; a list of Entry.
+``get(key)``
+    One value, or None.
+``set(messages, secret=())``
+    Check all, then transmit and store each in turn; ``secret`` are the keys to mark.
+    Raises InvalidMessage before anything was sent, SendFailed naming what was.
+``conceal(keys)``
+    Mark parameters as secret, where the backend can.
+``delete(keys)``
+    Delete here only, nothing is sent; returns the keys that were there.
+``delete_all()``
+    The same for all; returns how many there were.
+``wait(timeout)``
+    Wait up to so many seconds for the list to change; returns whether it may have.
+``close()``
+    Every backend is a context manager, too.
+"""
+
+import os
+
+from ..channel.errors import XenStoreUnavailable
+from .errors import UnknownBackend
+from .parameter_list import DIRECTORY
+
+#: The device of the vendor's kernel driver; only Oracle's UEK kernels have it.
+DEVICE = "/dev/ovmapi"
+#: The backends by name. Where the device exists the kernel takes the messages out of
+#: XenStore, and a second reader of the tree would race with it: so it comes first.
+AUTO, OVMAPI, XENSTORE = "auto", "ovmapi", "xenstore"
+BACKENDS = (AUTO, OVMAPI, XENSTORE)
+
+
+def open_backend(name=AUTO, xenstore_path=None, device=DEVICE, state_directory=DIRECTORY, timeout=10.0):
+    """Open the backend of that name, or the one that fits this guest.
+
+    :param str name: one of BACKENDS. ``auto`` means the device where it exists, else XenStore.
+    :param xenstore_path: XenStore's socket or device; naming it means XenStore.
+    :param str device: the kernel driver's device.
+    :param str state_directory: where the list lives if the kernel does not keep it.
+    :param float timeout: seconds that one operation may take.
+    :raises UnknownBackend: no backend has that name.
+    :raises XenStoreUnavailable: there is neither, saying what was tried.
+    """
+    if name not in BACKENDS:
+        raise UnknownBackend("there is no backend '%s'" % name, "use one of " + ", ".join(BACKENDS))
+    has_device = name == AUTO and not xenstore_path and os.path.exists(device)
+    if name == OVMAPI or has_device:
+        from .ovmapi import OvmapiBackend  # ctypes costs a command milliseconds
+
+        return OvmapiBackend(device, timeout)
+    from .xenstore_backend import XenStoreBackend
+
+    try:
+        return XenStoreBackend(xenstore_path, state_directory, timeout)
+    except XenStoreUnavailable as problem:
+        if name == AUTO and not xenstore_path:
+            problem.text += "; there is no " + device + " either"
+        raise

@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""A guest's parameters where its kernel has no ``/dev/ovmapi``: our own list, and XenStore.
+
+Does what the vendor's kernel driver does on the same tree: setting a parameter transmits
+it to the host and stores it; deleting is local; received messages are stored.
+"""
+
+import time
+
+from ..channel import layout
+from ..channel.errors import ChannelError
+from ..channel.guest_end import GuestEnd
+from ..channel.message import display
+from ..channel.xenstore import TIMEOUT, XenStore
+from .errors import SendFailed
+from .events import EVENT_KEY
+from .parameter_list import DIRECTORY, ParameterList
+
+# A parameter set by another process of this guest shows in XenStore a moment before it
+# is in the list, and one that is deleted never does: look again at least so often (seconds).
+_LOOK_AGAIN = 1.0
+_ARRIVED, _SENT = b"arrived", b"sent"
+
+
+class XenStoreBackend:
+    """See guest.backend for the interface.
+
+    :param path: XenStore's socket or device; None looks in the usual places.
+    :param str state_directory: where the parameter list is.
+    :param float timeout: seconds that transmitting one parameter, or receiving, may take.
+    :raises XenStoreUnavailable: there is no XenStore.
+    :raises ParameterListError: the list cannot be opened.
+    """
+
+    name = "xenstore"
+
+    def __init__(self, path=None, state_directory=DIRECTORY, timeout=10.0):
+        self._timeout = timeout
+        self._store = XenStore(path, timeout=min(timeout, TIMEOUT))
+        try:
+            self._list = ParameterList(state_directory, timeout)
+        except BaseException:
+            self._store.close()
+            raise
+        self._end = GuestEnd(self._store)
+        self._watching = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        self.close()
+
+    def close(self):
+        self._list.close()
+        self._store.close()
+
+    # Receiving
+
+    def receive(self):
+        with self._store.until(time.monotonic() + self._timeout):
+            if not self._arrived() and not self._list.taken():
+                return []  # the usual case takes no lock
+            with self._list.writing():
+                # Again, now that nobody else can be taking them.
+                arrivals, taken = self._arrived(), self._list.taken()
+                new = [a.message for a in arrivals if taken.get(a.number) != a.message]
+                for message in new:
+                    if message.key != EVENT_KEY:
+                        self._list.put(message)
+                for number in set(taken) - {a.number for a in arrivals}:
+                    self._list.untake(number)  # removed, just before somebody died
+                for arrival in arrivals:
+                    self._list.take(arrival.number, arrival.message)
+            # Only what is safely in the list leaves XenStore. Whoever dies in between leaves a
+            # note of what was taken, and the next one goes on here.
+            with self._list.writing():
+                taken = self._list.taken()
+                for arrival in arrivals:
+                    if taken.get(arrival.number) == arrival.message:
+                        self._end.inbox.discard(arrival)
+                        self._list.untake(arrival.number)
+        return new
+
+    def pending(self):
+        taken = self._list.taken()
+        return [a.message for a in self._arrived() if taken.get(a.number) != a.message and a.message.key != EVENT_KEY]
+
+    def _arrived(self):
+        return [arrival for arrival in self._end.inbox.pending() if arrival.message is not None]
+
+    def faults(self):
+        return [(arrival.number, arrival.fault) for arrival in self._end.inbox.pending() if arrival.fault]
+
+    def wait(self, timeout):
+        if not self._watching:
+            self._end.inbox.watch(_ARRIVED)
+            self._store.watch(layout.child(layout.FROM_GUEST, layout.LAST_WRITE), _SENT)
+            self._watching = True
+        return self._store.wait(min(timeout, _LOOK_AGAIN)) is not None
+
+    # The list
+
+    def entries(self):
+        return self._list.entries()
+
+    def get(self, key):
+        return self._list.get(key)
+
+    def set(self, messages, secret=()):
+        messages = [message.check(layout.KEY_LIMIT_FROM_GUEST) for message in messages]
+        sent = []
+        for message in messages:
+            # The lock keeps the list's order that of the transmissions.
+            with self._list.writing():
+                try:
+                    self._end.send(message, self._timeout)
+                except ChannelError as problem:
+                    raise SendFailed(
+                        "the parameter '%s' was not sent: %s" % (display(message.key), problem.text), problem.remedy, sent
+                    ) from problem
+                self._list.put(message, message.key in secret)
+            sent.append(message.key)
+
+    def conceal(self, keys):
+        with self._list.writing():
+            self._list.conceal(keys)
+
+    def delete(self, keys):
+        with self._list.writing():
+            return [key for key in keys if self._list.delete(key)]
+
+    def delete_all(self):
+        with self._list.writing():
+            return self._list.delete_all()

@@ -1,0 +1,246 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parameter list, on a real SQLite file."""
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
+from ansible_collections.ovm.messaging.plugins.module_utils.guest import parameter_list
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.entry import Entry
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import ParameterListError
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.parameter_list import ParameterList
+
+BYTES = bytes(range(1, 256))
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return str(tmp_path / "state")
+
+
+def put(parameters, **pairs):
+    with parameters.writing():
+        for key, value in pairs.items():
+            parameters.put(Message(key.encode(), value))
+
+
+def pairs(parameters):
+    return [(entry.key, entry.value) for entry in parameters.entries()]
+
+
+def test_a_key_is_replaced_in_place_and_a_new_one_goes_to_the_end(directory):
+    with ParameterList(directory) as parameters:
+        put(parameters, a=b"1", b=b"2", c=b"3")
+        put(parameters, d=b"4", b=b"5")
+        assert pairs(parameters) == [(b"a", b"1"), (b"b", b"5"), (b"c", b"3"), (b"d", b"4")]
+
+
+def test_every_byte_comes_back(directory):
+    with ParameterList(directory) as parameters:
+        with parameters.writing():
+            parameters.put(Message(BYTES, BYTES * 32))
+        assert parameters.get(BYTES) == BYTES * 32 and parameters.get(b"missing") is None
+    with ParameterList(directory) as again:
+        assert pairs(again) == [(BYTES, BYTES * 32)]
+
+
+def test_deleting_tells_what_was_there(directory):
+    with ParameterList(directory) as parameters:
+        put(parameters, a=b"1", b=b"2", c=b"3")
+        with parameters.writing():
+            assert parameters.delete(b"a") is True and parameters.delete(b"a") is False
+            assert parameters.delete_all() == 2
+        assert parameters.entries() == []
+
+
+def test_once_secret_a_key_stays_so_until_it_is_deleted(directory):
+    with ParameterList(directory) as parameters:
+        with parameters.writing():
+            parameters.put(Message(b"a", b"1"), secret=True)
+            parameters.put(Message(b"a", b"2"))
+            parameters.put(Message(b"b", b"1"))
+            parameters.conceal([b"b", b"missing"])
+        assert parameters.entries() == [Entry(b"a", b"2", True), Entry(b"b", b"1", True)]
+        with parameters.writing():
+            parameters.delete(b"a")
+            parameters.put(Message(b"a", b"3"))
+        assert parameters.entries()[-1] == Entry(b"a", b"3", False)
+
+
+def test_notes_of_what_was_taken(directory):
+    with ParameterList(directory) as parameters:
+        with parameters.writing():
+            parameters.take(7, Message(b"k", BYTES))
+            parameters.take(8, Message(b"k", b""))
+            parameters.take(8, Message(b"l", b""))
+            parameters.untake(9)
+        assert parameters.taken() == {7: (b"k", BYTES), 8: (b"l", b"")}
+        with parameters.writing():
+            parameters.untake(7)
+        assert list(parameters.taken()) == [8]
+
+
+def test_an_exception_undoes_everything(directory):
+    with ParameterList(directory) as parameters:
+        put(parameters, a=b"1")
+        with pytest.raises(KeyError), parameters.writing():
+            parameters.put(Message(b"a", b"2"))
+            raise KeyError
+        assert pairs(parameters) == [(b"a", b"1")]
+
+
+def test_the_file_is_for_its_owner_alone_whatever_the_umask(directory):
+    before = os.umask(0)
+    try:
+        with ParameterList(directory) as parameters:
+            with parameters.writing():
+                parameters.put(Message(b"a", b"1"))
+                modes = {name: os.stat(os.path.join(directory, name)).st_mode for name in os.listdir(directory)}
+    finally:
+        os.umask(before)
+    assert {name: stat.S_IMODE(mode) for name, mode in modes.items()} == {
+        "parameters.db": 0o600, "parameters.db-journal": 0o600
+    }
+    assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
+
+
+def test_a_deleted_secret_is_nowhere_in_the_files(directory):
+    with ParameterList(directory) as parameters:
+        put(parameters, a=b"hunter2-hunter2-hunter2", b=b"2")
+        with parameters.writing():
+            parameters.delete(b"a")
+        for name in os.listdir(directory):
+            with open(os.path.join(directory, name), "rb") as source:
+                assert b"hunter2" not in source.read()
+
+
+def test_the_list_of_an_earlier_boot_is_empty(directory, monkeypatch, tmp_path):
+    boot = tmp_path / "boot_id"
+    monkeypatch.setattr(parameter_list, "_BOOT_ID", str(boot))
+    with ParameterList(directory) as parameters:  # no such file: a system that does not tell its boots apart
+        put(parameters, a=b"0")
+    boot.write_text("first\n")
+    with ParameterList(directory) as parameters:
+        assert parameters.entries() == []
+        put(parameters, a=b"1")
+        with parameters.writing():
+            parameters.take(1, Message(b"k", b"v"))
+    with ParameterList(directory) as parameters:
+        assert pairs(parameters) == [(b"a", b"1")]
+    boot.write_text("second\n")
+    with ParameterList(directory) as parameters:
+        assert parameters.entries() == [] and parameters.taken() == {}
+
+
+KILLED = """
+import os, signal, sys
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.parameter_list import ParameterList
+parameters = ParameterList(sys.argv[1])
+with parameters.writing():
+    for n in range(2000):  # enough to make SQLite write to the file before the commit
+        parameters.put(Message(b"new-%d" % n, b"x" * 4000))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_writer_that_is_killed_leaves_the_list_as_it_was(directory):
+    with ParameterList(directory) as parameters:
+        put(parameters, a=b"1")
+    killed = subprocess.run([sys.executable, "-c", KILLED, directory], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert os.path.exists(os.path.join(directory, "parameters.db-journal"))  # so it was in the middle of it
+    with ParameterList(directory) as parameters:
+        assert pairs(parameters) == [(b"a", b"1")]
+
+
+def test_writers_take_turns(directory):
+    ParameterList(directory).close()
+
+    def write(name):
+        with ParameterList(directory) as parameters:
+            for n in range(50):
+                with parameters.writing():
+                    value = parameters.get(b"counter") or b"0"
+                    parameters.put(Message(b"counter", b"%d" % (int(value) + 1)))
+                    parameters.put(Message(b"%s-%d" % (name, n), b""))
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in (b"x", b"y", b"z")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with ParameterList(directory) as parameters:
+        assert parameters.get(b"counter") == b"150" and len(parameters.entries()) == 151
+
+
+def refusal(directory, **options):
+    with pytest.raises(ParameterListError) as found:
+        ParameterList(directory, **options).close()
+    return str(found.value)
+
+
+def test_a_list_that_is_kept_too_long_by_another_is_an_error_in_time(directory):
+    with ParameterList(directory) as parameters, ParameterList(directory, timeout=0.05) as other:
+        with parameters.writing():
+            with pytest.raises(ParameterListError, match="locked: another process is writing"):
+                put(other, a=b"1")
+        put(other, a=b"1")
+        assert pairs(parameters) == [(b"a", b"1")]
+
+
+def test_a_damaged_file_is_an_error_with_a_remedy(directory):
+    os.mkdir(directory, 0o700)
+    path = os.path.join(directory, "parameters.db")
+    with open(path, "wb") as target:
+        target.write(b"no database at all" * 100)
+    assert refusal(directory) == (
+        "the parameter list %s: file is not a database: "
+        "if the file is damaged, remove it: the parameters are lost, as at a reboot" % path
+    )
+
+
+def test_a_file_of_another_release_is_left_alone(directory):
+    ParameterList(directory).close()
+    path = os.path.join(directory, "parameters.db")
+    with sqlite3.connect(path) as base:
+        base.execute("PRAGMA user_version = 7")
+    base.close()
+    assert "is of version 7, this program knows version 1: use the programs and modules of one release" in refusal(directory)
+
+
+def test_a_directory_that_others_may_write_to_is_refused(directory):
+    os.mkdir(directory)
+    os.chmod(directory, 0o777)
+    assert "is writable by, other users: use a directory of root's alone" in refusal(directory)
+
+
+def test_a_symbolic_link_is_not_followed(directory, tmp_path):
+    os.mkdir(directory, 0o700)
+    os.symlink(str(tmp_path / "elsewhere"), os.path.join(directory, "parameters.db"))
+    assert "cannot be opened (Too many levels of symbolic links)" in refusal(directory)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_place_that_cannot_be_had_is_an_error_with_a_remedy(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot be opened (Not a directory): see that its directory can be made" in refusal(str(tmp_path / "file" / "x"))
+
+
+def test_a_full_disk_undoes_the_change_and_says_so(directory):
+    with ParameterList(directory) as parameters:
+        put(parameters, a=b"1")
+        # SQLite's own limit stands for the full file system: it raises the same error.
+        parameters._base.execute("PRAGMA max_page_count = 8")
+        with pytest.raises(ParameterListError, match="full: make room in its file system"):
+            put(parameters, b=b"x" * 100000)
+        assert pairs(parameters) == [(b"a", b"1")]
+        put(parameters, c=b"3")
+        assert pairs(parameters) == [(b"a", b"1"), (b"c", b"3")]

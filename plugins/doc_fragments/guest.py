@@ -20,7 +20,8 @@ options:
   xenstore_path:
     description:
       - The device or unix socket to reach XenStore through.
-      - By default C(/dev/xen/xenbus), C(/proc/xen/xenbus), C(/run/xenstored/socket) and C(/var/run/xenstored/socket) are tried in this order.
+      - By default the devices C(/dev/xen/xenbus) and C(/proc/xen/xenbus) are tried,
+        then the sockets C(/run/xenstored/socket) and C(/var/run/xenstored/socket).
       - The environment variable E(XENSTORED_PATH) of the target is the fallback.
     type: path
   ovmapi_path:
@@ -31,7 +32,8 @@ options:
     default: /dev/ovmapi
   state_dir:
     description:
-      - The directory of the parameter list. It should be on a tmpfs; whatever it is on, the list is empty after a reboot.
+      - The directory of the parameter list. It should be on a tmpfs.
+      - The list is empty after a reboot, wherever it is.
       - Everything that works on one guest's parameters has to use the same directory.
       - The environment variable E(OVM_STATE_DIR) of the target is the fallback.
     type: path

@@ -44,7 +44,9 @@ PARAM_OPTIONS = dict(
 )
 #: What of it goes together. Without defaults above, an option left out is told from one that says no.
 PARAM_RULES = dict(
-    mutually_exclusive=[("key", other) for other in ("params", "keys", "secret_params", "binary_params", "exclusive", "all")],
+    mutually_exclusive=[
+        ("key", other) for other in ("params", "keys", "secret_params", "binary_params", "exclusive", "all")
+    ],
     required_by=dict(value="key"),
     required_if=[
         ("state", "present", ("params", "key", "secret_params", "binary_params"), True),
@@ -159,7 +161,9 @@ def _intention(options):
     for other in set(_ONLY) - {state}:
         for name in _ONLY[other]:
             if options[name] is not None:
-                raise BadOptions("%s has no meaning with state=%s" % (name, state), "leave it out, or use state=" + other)
+                raise BadOptions(
+                    "%s has no meaning with state=%s" % (name, state), "leave it out, or use state=" + other
+                )
     messages = _messages(options, keys_only=state == "absent")
     secret = {values.encode_key(name) for name in options["secret_params"] or {}}
     if state == "absent":

@@ -11,8 +11,9 @@ version_added: 0.1.0
 author:
   - The ovm.messaging authors (@ovm-messaging)
 description:
-  - Runs in a guest and works on its list of parameters, key-value pairs that guest and host share, as C(ovmd -p) and C(ovmd -r) do.
-  - Setting a parameter sends it to the host, where Oracle VM Manager or the gateway shows it, and keeps it in the guest's list.
+  - Runs in a guest and works on its list of parameters, as C(ovmd -p) and C(ovmd -r) do.
+  - Parameters are key-value pairs that guest and host share.
+  - Setting a parameter sends it to the host, and keeps it in the guest's list.
   - Deleting is local to the guest. Nothing is sent.
   - A parameter that has its value already is not sent again, unless O(resend=true).
   - What the host has sent up to now is received first, so that the list is complete.
@@ -59,7 +60,8 @@ options:
     default: present
   exclusive:
     description:
-      - With O(state=present), delete every parameter that is not given. With none given at all, O(params={}) deletes everything.
+      - With O(state=present), delete every parameter that is not given.
+      - With none given at all, O(params={}) deletes everything.
     type: bool
   all:
     description:
@@ -190,7 +192,7 @@ def main():
     module = AnsibleModule(
         argument_spec=dict(guest_module.PARAM_OPTIONS, **guest_module.GUEST_OPTIONS),
         supports_check_mode=True,
-        **guest_module.PARAM_RULES
+        **guest_module.PARAM_RULES,
     )
     guest_module.run(module, guest_module.set_or_delete)
 

@@ -131,7 +131,7 @@ def main():
     module = AnsibleModule(
         argument_spec=dict(guest_module.INFO_OPTIONS, **guest_module.GUEST_OPTIONS),
         supports_check_mode=True,
-        **guest_module.INFO_RULES
+        **guest_module.INFO_RULES,
     )
     guest_module.run(module, guest_module.read)
 

@@ -5,18 +5,31 @@
 import base64
 
 import pytest
-from ansible_collections.ovm.messaging.plugins.module_utils import values
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import InvalidMessage
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.ovm.messaging.plugins.module_utils import values
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import InvalidMessage
 
 
 @pytest.mark.parametrize(
     ("value", "raw"),
     [
-        ("text", b"text"), ("", b""), ("ünï", "ünï".encode()), (5, b"5"), (-1, b"-1"), (1.5, b"1.5"), (True, b"True"),
-        (False, b"False"), ([1, "a", None, True], b'[1,"a",null,true]'), ({"b": 1, "a": "é"}, '{"a":"é","b":1}'.encode()),
-        ([], b"[]"), ({}, b"{}"), (10**30, b"1" + b"0" * 30), ("yes", b"yes"), ("1.10", b"1.10"),
+        ("text", b"text"),
+        ("", b""),
+        ("ünï", "ünï".encode()),
+        (5, b"5"),
+        (-1, b"-1"),
+        (1.5, b"1.5"),
+        (True, b"True"),
+        (False, b"False"),
+        ([1, "a", None, True], b'[1,"a",null,true]'),
+        ({"b": 1, "a": "é"}, '{"a":"é","b":1}'.encode()),
+        ([], b"[]"),
+        ({}, b"{}"),
+        (10**30, b"1" + b"0" * 30),
+        ("yes", b"yes"),
+        ("1.10", b"1.10"),
     ],
 )
 def test_a_yaml_value_becomes_what_the_docs_say(value, raw):
@@ -48,7 +61,9 @@ def test_base64_may_be_wrapped():
         (lambda: values.decode_base64("k", None), "the value of 'k' is not base64"),
         (lambda: values.decode_base64("k", "YQ"), "the value of 'k' is not base64"),
         (
-            lambda: values.messages(({"a": 1, "b": 2}, values.encode), (None, values.encode), ({"b": "x"}, values.encode)),
+            lambda: values.messages(
+                ({"a": 1, "b": 2}, values.encode), (None, values.encode), ({"b": "x"}, values.encode)
+            ),
             "the key 'b' is given twice: give each parameter once",
         ),
         (lambda: values.messages(({1: "a", "1": "b"}, values.encode)), "the key '1' is given twice"),

@@ -60,7 +60,7 @@ def split(value, size=PIECE):
     :param int size: bytes a piece.
     :rtype: list of bytes
     """
-    return [value[at:at + size] for at in range(0, len(value), size)] or [b""]
+    return [value[at : at + size] for at in range(0, len(value), size)] or [b""]
 
 
 def join(pieces, overwritten=False):
@@ -90,7 +90,7 @@ def join_from_guest(pieces, overwritten=False):
     # writes one stray piece of undefined content behind the last one, of 2047 bytes.
     stray = last + 2 == len(pieces) and len(pieces[last]) == DRIVER_PIECE - 1
     if stray or overwritten:
-        del pieces[last + 1:]
+        del pieces[last + 1 :]
     return b"".join(pieces)
 
 
@@ -104,7 +104,7 @@ def counter(text):
     :rtype: int or None
     """
     text = (text or b"").lstrip()
-    digits = text[:len(text) - len(text.lstrip(b"0123456789"))]
+    digits = text[: len(text) - len(text.lstrip(b"0123456789"))]
     # More digits than a 32-bit counter has are no counter, whoever wrote them.
     return int(digits) if digits and len(digits.lstrip(b"0")) <= 10 else None
 

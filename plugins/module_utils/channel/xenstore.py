@@ -70,13 +70,11 @@ _ERRORS = {
     b"EPERM": (PermissionDenied, "only a privileged domain may do that"),
     b"ENOSPC": (
         QuotaExceeded,
-        "this domain has used up its share of XenStore (nodes, bytes in a node or open transactions); "
-        "let the host collect what was sent, or have it raise the quota",
+        "this domain has used up its share of XenStore; let the host collect what was sent, or raise the quota",
     ),
     b"EQUOTA": (
         QuotaExceeded,
-        "this domain has used up its share of XenStore (nodes, watches or open transactions); "
-        "let the host collect what was sent, or have it raise the quota",
+        "this domain has used up its share of XenStore; let the host collect what was sent, or raise the quota",
     ),
     b"E2BIG": (TooBig, "it is more than this xenstored takes at once, or one watch too many"),
     b"EAGAIN": (Conflict, "another writer was faster"),
@@ -198,7 +196,7 @@ class XenStore(_Requests):
         self.timeout = timeout
         self._limit = None  # of until()
         self._watches = {}  # token -> path, to set them again on a new connection
-        self._events = deque()
+        self._events = deque()  # type: deque
         self._request_id = 0
         self._connection = 0  # how many connections there have been: tells old from new
         self._fd = -1
@@ -327,7 +325,7 @@ class XenStore(_Requests):
             try:
                 with transacting as transaction:
                     result = work(transaction)
-                return result
+                return result  # noqa: RET504 - not before the commit has succeeded
             except Conflict as conflict:
                 if time.monotonic() + pause >= deadline:
                     raise Conflict(
@@ -439,7 +437,7 @@ class XenStore(_Requests):
         end = _HEADER.size + size
         if len(buffer) < end:
             return None
-        payload = bytes(buffer[_HEADER.size:end])
+        payload = bytes(buffer[_HEADER.size : end])
         del buffer[:end]
         return kind, identity, payload
 
@@ -495,8 +493,11 @@ class XenStore(_Requests):
         kind, remedy = _ERRORS.get(name, (XenStoreError, ""))
         refusal = kind(
             "XenStore refused to %s %s (%s)"
-            % (Op._fields[Op.index(op)].lower().replace("_", " ") if op in Op else "list", display(parts[0], 160),
-               display(name)),
+            % (
+                Op._fields[Op.index(op)].lower().replace("_", " ") if op in Op else "list",
+                display(parts[0], 160),
+                display(name),
+            ),
             remedy,
         )
         refusal.code = name.decode("ascii", "replace")
@@ -550,9 +551,7 @@ class XenStore(_Requests):
             except XenStoreUnavailable as problem:
                 # A daemon that restarts is back in a moment.
                 if time.monotonic() + pause >= deadline:
-                    raise ConnectionLost(
-                        "XenStore is gone: " + problem.text, "see that xenstored runs"
-                    ) from problem
+                    raise ConnectionLost("XenStore is gone: " + problem.text, "see that xenstored runs") from problem
             time.sleep(pause)
             pause = min(pause * 2, 0.2)
         for token, path in list(self._watches.items()):
@@ -630,8 +629,10 @@ class _Transacting:
         self.committing = kind is None
         try:
             self.store._request(
-                Op.TRANSACTION_END, (b"T" if kind is None else b"F",),
-                transaction=self.identity, connection=self.connection,
+                Op.TRANSACTION_END,
+                (b"T" if kind is None else b"F",),
+                transaction=self.identity,
+                connection=self.connection,
             )
         except XenStoreError:
             if kind is None:

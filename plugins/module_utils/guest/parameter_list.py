@@ -24,7 +24,9 @@ _SCHEMA = 1
 # Positions give the order; "taken" holds the messages that are in the list already but
 # perhaps still in XenStore, so that one is never applied twice.
 _TABLES = """
-CREATE TABLE parameter (position INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, secret INTEGER NOT NULL);
+CREATE TABLE parameter (
+    position INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, secret INTEGER NOT NULL
+);
 CREATE TABLE taken (number INTEGER PRIMARY KEY, key BLOB NOT NULL, value BLOB NOT NULL);
 CREATE TABLE life (boot TEXT NOT NULL);
 """
@@ -81,8 +83,8 @@ class ParameterList:
                     "use the programs and modules of one release, or remove the file and lose the parameters",
                 )
             if life != boot:  # of an earlier boot, where the directory is not on tmpfs
-                for table in ("parameter", "taken", "life"):
-                    self._base.execute("DELETE FROM " + table)
+                for forget in ("DELETE FROM parameter", "DELETE FROM taken", "DELETE FROM life"):
+                    self._base.execute(forget)
                 self._base.execute("INSERT INTO life (boot) VALUES (?)", (boot,))
 
     def _life(self):

@@ -13,9 +13,7 @@ def unmet(entries, conditions):
     :rtype: list of bytes
     """
     now = {entry.key: entry.value for entry in entries}
-    return [
-        key for key, fits in conditions.items() if key not in now or (fits is not None and not fits(now[key]))
-    ]
+    return [key for key, fits in conditions.items() if key not in now or (fits is not None and not fits(now[key]))]
 
 
 def wait_for(backend, look, conditions, timeout, clock=time.monotonic):

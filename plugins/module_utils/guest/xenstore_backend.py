@@ -110,7 +110,7 @@ class XenStoreBackend:
 
     def set(self, messages, secret=()):
         messages = [message.check(layout.KEY_LIMIT_FROM_GUEST) for message in messages]
-        sent = []
+        sent = []  # type: list
         for message in messages:
             # The lock keeps the list's order that of the transmissions.
             with self._list.writing():
@@ -118,7 +118,9 @@ class XenStoreBackend:
                     self._end.send(message, self._timeout)
                 except ChannelError as problem:
                     raise SendFailed(
-                        "the parameter '%s' was not sent: %s" % (display(message.key), problem.text), problem.remedy, sent
+                        "the parameter '%s' was not sent: %s" % (display(message.key), problem.text),
+                        problem.remedy,
+                        sent,
                     ) from problem
                 self._list.put(message, message.key in secret)
             sent.append(message.key)

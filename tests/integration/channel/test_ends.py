@@ -7,6 +7,9 @@ import threading
 import time
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.ovm.messaging.plugins.module_utils.channel import layout
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import (
     ConnectionLost,
@@ -19,8 +22,6 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.guest_end im
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 ALL_BYTES = bytes(range(1, 256))
 LONG = 20.0
@@ -324,7 +325,8 @@ def test_a_reader_that_comes_once_waits_out_the_grace(host, guest):
 
 
 @pytest.mark.parametrize(
-    "names", [(b"0", b"2"), (b"1",), (b"0", b"x"), (b"00", b"01")],
+    "names",
+    [(b"0", b"2"), (b"1",), (b"0", b"x"), (b"00", b"01")],
 )
 def test_a_guest_passes_over_a_malformed_message_and_leaves_it(guest_end, host, names):
     host.write(TO + b"/1", b"odd")
@@ -344,8 +346,11 @@ def test_what_the_driver_takes_for_a_message_we_do_too(guest_end, host, host_end
     write_message(host, TO + b"/6", b"a number is missing", b"v")
     host.write(TO + b"/last-write", b"  006 and text\n")
     assert received(guest_end.inbox) == [
-        (1, b"key alone", b""), (2, b"", b"no key"), (3, b"with a terminator", b"v"),
-        (4, b"many pieces", b"0123456789" * 30), (6, b"a number is missing", b"v"),
+        (1, b"key alone", b""),
+        (2, b"", b"no key"),
+        (3, b"with a terminator", b"v"),
+        (4, b"many pieces", b"0123456789" * 30),
+        (6, b"a number is missing", b"v"),
     ]
 
 
@@ -404,7 +409,12 @@ def test_what_was_announced_before_a_restart_comes_first(host, guest, host_end):
     assert len(host_end.inbox.pending()) == 4  # seen, but whoever asked died before it kept them
     write_message(host, FROM + b"/1", b"new-1", b"short")
     host.write(FROM + b"/last-write", b"1")
-    assert [found[:2] for found in received(host_end.inbox)] == [(2, b"old-2"), (3, b"old-3"), (4, b"old-4"), (1, b"new-1")]
+    assert [found[:2] for found in received(host_end.inbox)] == [
+        (2, b"old-2"),
+        (3, b"old-3"),
+        (4, b"old-4"),
+        (1, b"new-1"),
+    ]
 
 
 def test_a_message_over_an_uncollected_one_has_no_tail_of_it(host, guest, host_end):

@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from ansible_collections.ovm.messaging.plugins.module_utils.channel import xenstore
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import (
     Conflict,
@@ -191,7 +192,9 @@ def refusal(kind, call, *arguments):
 
 def test_a_node_that_is_not_there(host):
     problem = refusal(NotFound, host.read, b"/test/none")
-    assert str(problem) == "XenStore refused to read /test/none (ENOENT): it does not exist" and problem.code == "ENOENT"
+    assert (
+        str(problem) == "XenStore refused to read /test/none (ENOENT): it does not exist" and problem.code == "ENOENT"
+    )
 
 
 def test_permission_denied(make_guest):
@@ -515,9 +518,17 @@ class Impostor:
 @pytest.mark.parametrize(
     ("answer", "kind", "says"),
     [
-        (lambda kind, request: struct.pack("IIII", kind, request + 1, 0, 0), ProtocolError, "answered request 1 of kind 2 with 2"),
+        (
+            lambda kind, request: struct.pack("IIII", kind, request + 1, 0, 0),
+            ProtocolError,
+            "answered request 1 of kind 2 with 2",
+        ),
         (lambda kind, request: struct.pack("IIII", 7, request, 0, 0), ProtocolError, "of kind 2 with 1 of kind 7"),
-        (lambda kind, request: struct.pack("IIII", kind, request, 0, 1 << 31), ProtocolError, "announced an answer of 2147483648"),
+        (
+            lambda kind, request: struct.pack("IIII", kind, request, 0, 1 << 31),
+            ProtocolError,
+            "announced an answer of 2147483648",
+        ),
         (lambda kind, request: struct.pack("IIII", kind, request, 0, 10) + b"half", DeadlineExceeded, "did not answer"),
         (lambda kind, request: struct.pack("IIII", 16, request, 0, 7) + b"EWEIRD\0", XenStoreError, "(EWEIRD)"),
         (lambda kind, request: struct.pack("IIII", 16, request, 0, 2) + b"\xff\0", XenStoreError, r"(\xff)"),

@@ -9,6 +9,7 @@ import sys
 import threading
 
 import pytest
+
 from ansible_collections.ovm.messaging.plugins.module_utils.channel import xenstore
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import InvalidMessage, XenStoreUnavailable
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
@@ -177,7 +178,9 @@ def child_that_dies_at(step, work):
 
 
 @pytest.mark.parametrize("step", range(24))
-def test_a_receiver_that_dies_anywhere_loses_nothing_and_repeats_nothing(open_guest, host_end, host, guest, state, step):
+def test_a_receiver_that_dies_anywhere_loses_nothing_and_repeats_nothing(
+    open_guest, host_end, host, guest, state, step
+):
     sent = [Message(b"a", b"1"), Message(b"b", b"x" * 4000), Message(b"a", b"2"), Message(b"c", b"3")]
     for message in sent:
         host_end.send(message, LONG)
@@ -214,8 +217,8 @@ def test_a_sender_that_dies_anywhere_leaves_a_list_that_was_sent(open_guest, hos
     arrived = heard(host_end)
     # All that is stored has been sent; at the most the one that was being set when the process
     # died has been sent without being stored. Nothing was acknowledged, and none is half there.
-    assert stored == messages[:len(stored)]
-    assert arrived[:-1] in (messages[:len(stored)], messages[:len(stored) + 1])
+    assert stored == messages[: len(stored)]
+    assert arrived[:-1] in (messages[: len(stored)], messages[: len(stored) + 1])
     assert arrived[-1] == (b"c", b"3")
 
 
@@ -273,7 +276,11 @@ def test_neither_xenstore_nor_a_device(monkeypatch, tmp_path, state):
     monkeypatch.setattr(xenstore, "RUN_DIRECTORIES", (str(tmp_path),))
     with pytest.raises(XenStoreUnavailable) as problem:
         open_backend(device=str(tmp_path / "ovmapi"), state_directory=state)
-    for tried in ("xenbus cannot be opened", "socket cannot be opened", "there is no %s either" % (tmp_path / "ovmapi")):
+    for tried in (
+        "xenbus cannot be opened",
+        "socket cannot be opened",
+        "there is no %s either" % (tmp_path / "ovmapi"),
+    ):
         assert tried in str(problem.value)
     assert not os.path.exists(state)
 

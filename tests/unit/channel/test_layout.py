@@ -3,9 +3,10 @@
 """Pieces, counters and numbers: pure functions, so mostly properties."""
 
 import pytest
-from ansible_collections.ovm.messaging.plugins.module_utils.channel import layout
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.ovm.messaging.plugins.module_utils.channel import layout
 
 VALUES = st.binary(max_size=layout.VALUE_LIMIT)
 
@@ -48,16 +49,28 @@ def test_what_was_written_over_an_older_message_has_no_tail_of_it(new, old):
     fresh = layout.split(new, layout.DRIVER_PIECE)
     if len(new) % layout.DRIVER_PIECE == 0 and new:
         fresh.append(b"")  # the driver counts the terminating NUL, so it needs one more piece
-    stale = layout.split(old, layout.DRIVER_PIECE)[len(fresh):]
+    stale = layout.split(old, layout.DRIVER_PIECE)[len(fresh) :]
     assert layout.join_from_guest(fresh + stale, overwritten=True) == new
 
 
 @pytest.mark.parametrize(
     ("text", "number"),
     [
-        (b"1", 1), (b"58\n", 58), (b"  060 xyz", 60), (b"0", 0), (b"4294967295", 4294967295), (b"7abc", 7),
-        (b"", None), (None, None), (b"abc", None), (b"x7", None), (b"-1", None), (b"   ", None), (b"9" * 11, None),
-        (b"\xff", None), ("٣".encode(), None),
+        (b"1", 1),
+        (b"58\n", 58),
+        (b"  060 xyz", 60),
+        (b"0", 0),
+        (b"4294967295", 4294967295),
+        (b"7abc", 7),
+        (b"", None),
+        (None, None),
+        (b"abc", None),
+        (b"x7", None),
+        (b"-1", None),
+        (b"   ", None),
+        (b"9" * 11, None),
+        (b"\xff", None),
+        ("٣".encode(), None),
     ],
 )
 def test_a_counter_is_read_as_the_driver_reads_it(text, number):
@@ -82,8 +95,14 @@ def test_numbers_come_in_numeric_order_and_nothing_else_does():
 @pytest.mark.parametrize(
     ("names", "whole"),
     [
-        ([], True), ([b"0"], True), ([b"1", b"0"], True), ([b"0", b"2"], False), ([b"1"], False),
-        ([b"0", b"x"], False), ([b"00", b"01"], False), ([b"0", b"1", b"3"], False),
+        ([], True),
+        ([b"0"], True),
+        ([b"1", b"0"], True),
+        ([b"0", b"2"], False),
+        ([b"1"], False),
+        ([b"0", b"x"], False),
+        ([b"00", b"01"], False),
+        ([b"0", b"1", b"3"], False),
     ],
 )
 def test_pieces_are_whole_without_a_gap(names, whole):

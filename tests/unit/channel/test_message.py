@@ -3,10 +3,11 @@
 """What makes a message fit to be sent."""
 
 import pytest
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import ChannelError, InvalidMessage
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message, display
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import ChannelError, InvalidMessage
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message, display
 
 BYTES = st.binary().filter(lambda raw: b"\0" not in raw)
 
@@ -22,8 +23,14 @@ def test_any_bytes_within_the_limits_are_a_message(key, value):
         (Message(b"", b"v"), "the key is empty: give every parameter a name"),
         (Message(b"a\0b", b"v"), r"the key 'a\x00b' has a NUL byte: the channel carries every byte but NUL"),
         (Message(b"k" * 256, b"v"), "the key '" + "k" * 64 + "...' has 256 bytes, the limit is 255: use a shorter key"),
-        (Message(b"k", b"\0"), "the value of 'k' has a NUL byte: the channel carries every byte but NUL; encode the value"),
-        (Message(b"k", b"v" * 8192), "the value of 'k' has 8192 bytes, the limit is 8191: split the value over several keys"),
+        (
+            Message(b"k", b"\0"),
+            "the value of 'k' has a NUL byte: the channel carries every byte but NUL; encode the value",
+        ),
+        (
+            Message(b"k", b"v" * 8192),
+            "the value of 'k' has 8192 bytes, the limit is 8191: split the value over several keys",
+        ),
     ],
 )
 def test_what_the_channel_would_garble_is_refused(message, says):

@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ovmd as a guest has it: the built program, run by each Python that a guest might have."""
+
+import glob
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import pytest
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
+from ansible_collections.ovm.messaging.programs import build
+
+#: Seconds after which a program counts as hanging.
+PATIENCE = 60
+VERSIONS = ["3.%d" % minor for minor in range(6, 15)]
+
+
+def target_pythons():
+    """The Pythons to run programs with: those that the toolchain found, else what runs on this machine.
+
+    :rtype: dict of version to path
+    """
+    named = os.environ.get("OVM_TARGET_PYTHONS")
+    if named:
+        paths = named.split(os.pathsep)
+        return {os.path.basename(path): path for path in paths}
+    root = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    folders = sorted(glob.glob(root + "/versions/*/bin")) + os.environ["PATH"].split(os.pathsep)
+    found = {}
+    for version in VERSIONS:
+        for folder in folders:
+            path = os.path.join(folder, "python" + version)
+            runs = [path, "-c", "import sqlite3"]
+            if os.path.exists(path) and not subprocess.run(runs, capture_output=True, check=False).returncode:
+                found["python" + version] = path
+                break
+    return found or {os.path.basename(sys.executable): sys.executable}
+
+
+PYTHONS = target_pythons()
+
+
+class Ovmd:
+    """The program in a guest.
+
+    :ivar list command: what starts it.
+    :ivar dict environment: and with what.
+    """
+
+    def __init__(self, program, environment):
+        self.command, self.environment = [str(program)], environment
+
+    def __call__(self, *arguments, stdin=b"", environment=(), prefix=(), **more):
+        """Run it.
+
+        :param environment: pairs to add to its environment.
+        :param prefix: a command that starts it.
+        :returns: its exit code, standard output and standard error.
+        """
+        done = subprocess.run(
+            [*prefix, *self.command, *arguments],
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(self.environment, **dict(environment)),
+            timeout=PATIENCE,
+            check=False,
+            **more,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+
+class Host:
+    """The host's side of the guest's channel."""
+
+    def __init__(self, store, domid):
+        self._end = HostEnd(store, domid)
+
+    def send(self, key, value):
+        self._end.send(Message(key, value), PATIENCE)
+
+    def heard(self):
+        return [tuple(arrival.message) for arrival in self._end.inbox.receive()]
+
+
+@pytest.fixture(scope="session")
+def programs():
+    """ovmd built for each Python: a function from the Python's name to the file."""
+    # A first line is short, so the paths in it have to be. Programs must be readable by other users, too.
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="ovmd-"))
+    folder.chmod(0o755)
+
+    def program(python):
+        link = folder / python
+        if not link.exists():
+            link.symlink_to(PYTHONS[python])
+        return build.build("ovmd", folder / ("for-" + python), str(link), [PYTHONS[python]])[0]
+
+    yield program
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=list(PYTHONS))
+def python(request):
+    """The name of one of the Pythons."""
+    return request.param
+
+
+@pytest.fixture
+def guest(make_guest):
+    return make_guest(5)
+
+
+@pytest.fixture
+def other_side(guest, host):
+    return Host(host, guest.domid)
+
+
+@pytest.fixture
+def environment(guest, tmp_path):
+    """Nothing of this process's own, so that nothing of it helps; and a locale that knows no UTF-8."""
+    return {"LC_ALL": "C", "XENSTORED_PATH": guest.path, "OVM_STATE_DIR": str(tmp_path / "state"), "OVM_DEVICE": "/no"}
+
+
+@pytest.fixture
+def ovmd(programs, python, environment):
+    """ovmd in the guest, by each Python."""
+    return Ovmd(programs(python), environment)
+
+
+@pytest.fixture
+def one_ovmd(programs, environment):
+    """The same, by the oldest Python only."""
+    return Ovmd(programs(next(iter(PYTHONS))), environment)

@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Each target runs in the toolchain that tests/bootstrap makes in .cache (or OVM_CACHE).
+# OVM_CACHE and PYTHON reach it from the environment or from make's command line.
+
+RUN := tests/bootstrap
+LINT := tests/bootstrap --lint
+
+# more for pytest, for example: make test ARGS='-k chunking -x'
+ARGS :=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint sanity format bench programs fresh clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf 'make %-10s %s\n' "$$name" "$$text"; done
+
+demo: ## see it work: real XenStore, real ansible-playbook
+	@test -x tests/demo/run || { echo "make demo: there is no tests/demo/run in this checkout" >&2; exit 1; }
+	@$(RUN) tests/demo/run
+
+test: ## run all tests, with branch coverage of the cores
+	@$(RUN) pytest --numprocesses=auto --cov --cov-report= $(ARGS)
+	@$(RUN) python -m toolchain.branches $(if $(ARGS),--report-only)
+
+lint: ## check style, types, docs and licences
+	@$(LINT) python -m toolchain.lint $(ARGS)
+
+sanity: ## run ansible-test sanity on a copy of the tree
+	@$(LINT) python -m toolchain.ansible_test sanity --color no $(ARGS)
+
+format: ## let ruff put the Python files into shape
+	@$(LINT) ruff check --fix-only --quiet .
+	@$(LINT) ruff format .
+
+bench: ## measure against the alternatives
+	@$(RUN) python -m bench $(ARGS)
+
+programs: ## build the command lines as single files
+	@$(RUN) python programs/build.py $(ARGS)
+
+fresh: ## prove the README in a bare Debian system (as root: it needs podman)
+	@$(RUN) python -m toolchain.fresh $(ARGS)
+
+clean: ## remove the toolchain and all that was made from it
+	@rm -rf "$${OVM_CACHE:-.cache}" .pytest_cache .ruff_cache .mypy_cache .hypothesis .ansible tests/output
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,34 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collection's own files agree with each other."""
+
+import pytest
+import yaml
+
+from ansible_collections.ovm.messaging.plugins.module_utils.version import VERSION
+from toolchain import ROOT, headers
+
+GROUPS = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+
+
+def test_galaxy_and_the_code_name_the_same_version():
+    assert yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"] == VERSION
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_an_action_group_names_existing_modules(group):
+    assert set(GROUPS[group]) <= set(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_is_in_an_action_group(module):
+    assert any(module in members for members in GROUPS.values())
+
+
+def test_every_file_says_its_licence():
+    assert list(headers.licence_faults()) == []
+
+
+def test_vendored_files_are_upstreams():
+    assert list(headers.vendored_faults()) == []

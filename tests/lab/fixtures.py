@@ -1,0 +1,52 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures: real XenStore daemons and guests, fresh for every test.
+
+To have them, ``pytest_plugins = ["lab.fixtures"]`` in a conftest.py.
+"""
+
+import pytest
+
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
+
+from . import parts
+from .daemon import KINDS, Daemon
+from .guest import Guest
+
+
+@pytest.fixture(scope="session")
+def lab_parts():
+    """Xen's programs and the shim, made where they are not there yet."""
+    return parts.get()
+
+
+@pytest.fixture(params=KINDS)
+def xenstored(request, lab_parts):
+    """A running Daemon; the test runs once with each kind."""
+    with Daemon(request.param) as daemon:
+        yield daemon
+        for guest in list(daemon.domains):
+            guest.close()
+
+
+@pytest.fixture
+def host(xenstored):
+    """A connection to it as dom0."""
+    with XenStore(xenstored.path) as store:
+        yield store
+
+
+@pytest.fixture
+def make_guest(xenstored):
+    """A function that makes a Guest: ``make_guest(5, name=None, prepare=True)``."""
+
+    def make(domid=5, **options):
+        return Guest(xenstored, domid, **options)
+
+    return make
+
+
+@pytest.fixture
+def guest(make_guest):
+    """A Guest with the domain number 5."""
+    return make_guest(5)

@@ -11,9 +11,11 @@ import sys
 import tempfile
 
 import pytest
+
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.programs import build
+from lab.daemon import KINDS, Daemon
 
 #: Seconds after which a program counts as hanging.
 PATIENCE = 60
@@ -65,8 +67,7 @@ class Ovmd:
         done = subprocess.run(
             [*prefix, *self.command, *arguments],
             input=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             env=dict(self.environment, **dict(environment)),
             timeout=PATIENCE,
             check=False,
@@ -105,15 +106,44 @@ def programs():
     shutil.rmtree(folder)
 
 
-@pytest.fixture(params=list(PYTHONS))
+@pytest.fixture(scope="session")
+def pythons():
+    """The Pythons to run programs with: name -> path, oldest first."""
+    return PYTHONS
+
+
+def pytest_generate_tests(metafunc):
+    """Every Python with the C daemon, the oldest also with the others: the two have little to do with each other."""
+    names = set(metafunc.fixturenames)
+    oldest, kinds = next(iter(PYTHONS)), sorted(KINDS)
+    if {"python", "xenstored"} <= names:
+        pairs = [(name, "c") for name in PYTHONS] + [(oldest, kind) for kind in kinds if kind != "c"]
+        metafunc.parametrize(("python", "xenstored"), pairs, indirect=True)
+    elif "python" in names:
+        metafunc.parametrize("python", list(PYTHONS), indirect=True)
+    elif "xenstored" in names:
+        metafunc.parametrize("xenstored", kinds, indirect=True)
+
+
+@pytest.fixture
+def xenstored(request, lab_parts):
+    """The lab's, but for which tests run with which daemon."""
+    with Daemon(request.param) as daemon:
+        yield daemon
+        for guest in list(daemon.domains):
+            guest.close()
+
+
+@pytest.fixture
 def python(request):
     """The name of one of the Pythons."""
     return request.param
 
 
 @pytest.fixture
-def guest(make_guest):
-    return make_guest(5)
+def make_ovmd(programs, python):
+    """A function from an environment to an Ovmd, by each Python."""
+    return lambda environment: Ovmd(programs(python), environment)
 
 
 @pytest.fixture
@@ -128,12 +158,12 @@ def environment(guest, tmp_path):
 
 
 @pytest.fixture
-def ovmd(programs, python, environment):
+def ovmd(make_ovmd, environment):
     """ovmd in the guest, by each Python."""
-    return Ovmd(programs(python), environment)
+    return make_ovmd(environment)
 
 
 @pytest.fixture
 def one_ovmd(programs, environment):
-    """The same, by the oldest Python only."""
+    """ovmd in the guest, by the oldest Python only."""
     return Ovmd(programs(next(iter(PYTHONS))), environment)

@@ -67,7 +67,7 @@ def test_values_of_every_size(ovmd, other_side):
 
 
 def test_text_and_what_is_no_text(ovmd, other_side):
-    pairs = [("Schlüssel".encode(), "Zürich €\t\"x\" \\".encode()), (b"raw\xff\xfe", b"\x80\x81"), (b" ", b"=")]
+    pairs = [("Schlüssel".encode(), 'Zürich €\t"x" \\'.encode()), (b"raw\xff\xfe", b"\x80\x81"), (b" ", b"=")]
     for key, value in pairs:
         assert ovmd(b"-p", key + b"=" + value) == (OK, b"", b"")
         assert ovmd(b"-g", key) == (OK, value + b"\n", b"")
@@ -101,15 +101,19 @@ def test_help_and_version_do_nothing_else(ovmd, environment):
 
 def test_level_1_tells_what_happens_but_no_value(ovmd, other_side):
     other_side.send(b"sent", b"SECRET")
-    arguments = ["-d", "1", "-p", "k=SECRET", "-g", "sent", "-l", "--set-secret=s", "-r", "k", "-x"]
-    code, out, err = ovmd(*arguments, stdin=b"SECRET\n")
-    assert code == OK and out.count(b"SECRET") == 3 and err.decode("ascii").splitlines() == [
+    other_side.send(b"user.password", b"SECRET")
+    arguments = ["-r", "user.password", "-p", "k=SECRET", "-g", "sent", "-l", "--set-secret=s", "-r", "k", "-x"]
+    code, out, err = ovmd("-d", "1", *arguments, stdin=b"SECRET\n")
+    assert code == OK and out.count(b"SECRET") == 3
+    assert err.decode("ascii").splitlines() == [
         "ovmd: using the backend xenstore",
         "ovmd: received 'sent' (6 bytes)",
+        "ovmd: received 'user.password' (a secret)",
+        "ovmd: deleted 'user.password'",
         "ovmd: set 'k' (6 bytes)",
         "ovmd: read 'sent' (6 bytes)",
         "ovmd: listed 2 parameters",
-        "ovmd: set 's' (6 bytes), a secret",
+        "ovmd: set 's' (a secret)",
         "ovmd: deleted 'k'",
         "ovmd: deleted all 2 parameters",
     ]

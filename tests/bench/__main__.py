@@ -14,7 +14,9 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end imp
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.xenstore_backend import XenStoreBackend
-from lab import Lab
+from lab import parts
+from lab.daemon import Daemon
+from lab.guest import Guest
 
 from .measure import Report, run, side_by_side
 
@@ -25,7 +27,7 @@ class Collector:
     """The host's side: takes messages as they come, so that the guest never runs into its quota."""
 
     def __init__(self, path, domid):
-        self.store = XenStore(path, role="host")
+        self.store = XenStore(path)
         self.inbox = HostEnd(self.store, domid).inbox
         self.over = False
         self.thread = threading.Thread(target=self.collect)
@@ -47,10 +49,10 @@ class Collector:
 class Bench:
     """The benchmarks, each a method of one letter."""
 
-    def __init__(self, laboratory, folder):
-        self.lab, self.folder, self.report = laboratory, folder, Report()
-        self.guest = laboratory.make_guest(5)
-        self.state = os.path.join(folder, "state")
+    def __init__(self, daemon, folder):
+        self.daemon, self.folder, self.report = daemon, folder, Report()
+        self.guest = Guest(daemon, 5)
+        self.state = os.path.join(daemon.directory, "state")
         self.environment = dict(
             os.environ,
             XENSTORED_PATH=self.guest.path,
@@ -117,25 +119,26 @@ class Bench:
     def c(self):
         """The adapter's rates, beside those of pyxs and of XenStore's own commands."""
         count, path, value = 2000, b"/bench/node", b"v" * 20
-        peer = pyxs.Client(unix_socket_path=self.lab.path)
+        peer = pyxs.Client(unix_socket_path=self.daemon.path)
+        made = parts.get()
+        environment = dict(os.environ, XENSTORED_PATH=self.daemon.path, LD_LIBRARY_PATH=made.library_path())
+
+        def command(*words):
+            for _ in range(count // 100):
+                run([made.program(words[0]), *words[1:]], env=environment)
+
         peer.connect()
-        with XenStore(self.lab.path, role="host") as store:
+        with XenStore(self.daemon.path) as store:
             works = dict(
                 read=dict(
                     ours=lambda: [store.read(path) for _ in range(count)],
                     pyxs=lambda: [peer.read(path) for _ in range(count)],
-                    command=lambda: [
-                        run(self.lab.tool("xenstore-read", path.decode()), env=self.lab.environment())
-                        for _ in range(count // 100)
-                    ],
+                    command=lambda: command("xenstore-read", path.decode()),
                 ),
                 write=dict(
                     ours=lambda: [store.write(path, value) for _ in range(count)],
                     pyxs=lambda: [peer.write(path, value) for _ in range(count)],
-                    command=lambda: [
-                        run(self.lab.tool("xenstore-write", path.decode(), value.decode()), env=self.lab.environment())
-                        for _ in range(count // 100)
-                    ],
+                    command=lambda: command("xenstore-write", path.decode(), value.decode()),
                 ),
             )
             store.write(path, value)
@@ -177,14 +180,15 @@ def main(names):
     folder = os.path.join(cache, "bench")
     os.makedirs(folder, exist_ok=True)
     start = time.perf_counter()
-    with Lab() as laboratory:
-        bench = Bench(laboratory, folder)
-        collector = Collector(laboratory.path, 5)
+    with Daemon() as daemon:
+        bench = Bench(daemon, folder)
+        collector = Collector(daemon.path, 5)
         try:
             for name in names or ("a", "b", "c", "d"):
                 getattr(bench, name)()
         finally:
             collector.close()
+            bench.guest.close()
     bench.report.write(os.path.join(cache, "bench.json"))
     missed = [row["name"] for row in bench.report.rows if not row["met"]]
     print(

@@ -114,7 +114,7 @@ def test_nothing_is_sent_when_one_of_several_is_bad(backend, host_end):
 
 
 def test_what_was_sent_before_a_failure_is_stored_and_named(open_guest, host_end, host):
-    backend = open_guest(timeout=0.2)
+    backend = open_guest(timeout=1.0)
     with pytest.raises(SendFailed) as failure:
         backend.set([Message(b"key-%d" % n, b"v") for n in range(700)])
     sent = failure.value.sent

@@ -182,7 +182,7 @@ BAD = [
 
 
 def test_bad_input_is_told_clearly_and_changes_nothing(play, heard):
-    results = play(task(params={"before": "1"}), *[task(**dict({"params": None}, **options)) for options, _says in BAD])
+    results = play(task(params={"before": "1"}), *[task(**options) for options, _says in BAD])
     heard()
     for result, (options, says) in zip(results[1:], BAD):
         assert result["failed"] and not result["changed"] and says in result["msg"], (options, result)

@@ -11,6 +11,7 @@ import sys
 import threading
 
 import pytest
+
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.guest import parameter_list
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.entry import Entry
@@ -106,7 +107,8 @@ def test_the_file_is_for_its_owner_alone_whatever_the_umask(directory):
     finally:
         os.umask(before)
     assert {name: stat.S_IMODE(mode) for name, mode in modes.items()} == {
-        "parameters.db": 0o600, "parameters.db-journal": 0o600
+        "parameters.db": 0o600,
+        "parameters.db-journal": 0o600,
     }
     assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
 
@@ -213,7 +215,9 @@ def test_a_file_of_another_release_is_left_alone(directory):
     with sqlite3.connect(path) as base:
         base.execute("PRAGMA user_version = 7")
     base.close()
-    assert "is of version 7, this program knows version 1: use the programs and modules of one release" in refusal(directory)
+    assert "is of version 7, this program knows version 1: use the programs and modules of one release" in refusal(
+        directory
+    )
 
 
 def test_a_directory_that_others_may_write_to_is_refused(directory):
@@ -231,7 +235,9 @@ def test_a_symbolic_link_is_not_followed(directory, tmp_path):
 
 def test_a_place_that_cannot_be_had_is_an_error_with_a_remedy(tmp_path):
     (tmp_path / "file").write_text("")
-    assert "cannot be opened (Not a directory): see that its directory can be made" in refusal(str(tmp_path / "file" / "x"))
+    assert "cannot be opened (Not a directory): see that its directory can be made" in refusal(
+        str(tmp_path / "file" / "x")
+    )
 
 
 def test_a_full_disk_undoes_the_change_and_says_so(directory):

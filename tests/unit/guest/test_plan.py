@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What has to happen for a list to be as wanted."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.guest import plan
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.entry import Entry
-from hypothesis import given
-from hypothesis import strategies as st
 
 KEYS = st.sampled_from([b"a", b"b", b"c", b"d", b"e"])
 LISTS = st.lists(
@@ -48,7 +49,10 @@ def test_a_key_keeps_its_place_and_new_ones_go_to_the_end():
     before = [Entry(b"a", b"1", False), Entry(b"b", b"1", True), Entry(b"c", b"1", False)]
     found = plan.present(before, [Message(b"d", b"1"), Message(b"b", b"2")], secret={b"c", b"d"})
     assert found.after == [
-        Entry(b"a", b"1", False), Entry(b"b", b"2", True), Entry(b"c", b"1", True), Entry(b"d", b"1", True)
+        Entry(b"a", b"1", False),
+        Entry(b"b", b"2", True),
+        Entry(b"c", b"1", True),
+        Entry(b"d", b"1", True),
     ]
     assert found.conceal == [b"c"] and found.changed
 

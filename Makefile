@@ -22,8 +22,7 @@ demo: ## see it work: real XenStore, real ansible-playbook
 	@$(RUN) tests/demo/run
 
 test: ## run all tests, with branch coverage of the cores
-	@$(RUN) pytest --numprocesses=auto --cov --cov-report= $(ARGS)
-	@$(RUN) python -m toolchain.branches $(if $(ARGS),--report-only)
+	@$(RUN) python -m toolchain.test $(ARGS)
 
 lint: ## check style, types, docs and licences
 	@$(LINT) python -m toolchain.lint $(ARGS)

@@ -22,6 +22,7 @@
  * LAB_TIED      if set, standard input is a pipe, and its end is the daemon's end as well
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -130,6 +131,7 @@ LEAD(int, lstat, (const char *path, struct stat *result), path, result)
 LEAD(int, lstat64, (const char *path, struct stat64 *result), path, result)
 LEAD(FILE *, fopen, (const char *path, const char *mode), path, mode)
 LEAD(FILE *, fopen64, (const char *path, const char *mode), path, mode)
+LEAD(DIR *, opendir, (const char *path), path)
 LEAD(void *, dlopen, (const char *path, int flags), path, flags)
 
 API int rename(const char *from, const char *to)

@@ -94,9 +94,8 @@ def compiled(source, *options):
         with _lock("compiling %s" % name):
             if not os.path.exists(path):
                 with _workplace() as place:
-                    made = os.path.join(place, "made.so")
-                    _compile([*FLAGS, "-o", made, source, *options])
-                    os.rename(made, path)
+                    _compile(source, options, place)
+                    os.rename(os.path.join(place, "made.so"), path)
     return path
 
 
@@ -193,8 +192,9 @@ def _platform():
 # --- compiler ---------------------------------------------------------------------------
 
 
-def _compile(arguments):
-    """Run the first compiler that works."""
+def _compile(source, options, place):
+    """Make <place>/made.so with the first compiler that works."""
+    arguments = [*FLAGS, "-o", os.path.join(place, "made.so"), source, *options]
     failed = None
     for name in COMPILERS:
         compiler = shutil.which(name)
@@ -204,9 +204,12 @@ def _compile(arguments):
                 return
             failed = failed or done
     # A compiler without the headers of the C library, as in many containers, is none either.
-    done = _run([_zig(failed), "cc", *arguments], ZIG_GLOBAL_CACHE_DIR=os.path.join(cache(), "zig-cache"))
+    done = _run([_zig(failed), "cc", *arguments], ZIG_GLOBAL_CACHE_DIR=os.path.join(place, "zig-cache"))
     if done.returncode:
-        raise LabError("cannot compile %s%s: see tests/lab" % (os.path.basename(arguments[-1]), _last_error(done)))
+        raise LabError(
+            "cannot compile %s%s: install the packages gcc and libc6-dev"
+            % (os.path.basename(source), _last_error(done))
+        )
 
 
 def _zig(failed):

@@ -148,11 +148,12 @@ def test_a_guest_owns_a_thousand_nodes_at_most(inside, host):
 
 
 def test_a_node_of_a_guest_is_limited(inside, xenstored):
-    most, refusal = {"c": (2015, QuotaExceeded), "ocaml": (2048, TooBig)}[xenstored.kind]
+    # The C daemon counts its own part of a node in: 33 bytes in Xen 4.17, 24 in 4.20.
+    most, too_much, refusal = {"c": (2015, 2025, QuotaExceeded), "ocaml": (2048, 2049, TooBig)}[xenstored.kind]
     inside.write(b"data/x", b"v" * most)
     assert inside.read(b"data/x") == b"v" * most
     with pytest.raises(refusal):
-        inside.write(b"data/x", b"v" * (most + 1))
+        inside.write(b"data/x", b"v" * too_much)
 
 
 @pytest.mark.parametrize(
@@ -691,9 +692,13 @@ def test_no_compiler(tmp_path, monkeypatch):
 def test_a_source_that_does_not_compile(tmp_path, monkeypatch):
     source = tmp_path / "wrong.c"
     source.write_text("this is not C\n")
-    monkeypatch.setattr(parts, "_zig", lambda _failed: "cc")
+    compiler = tmp_path / "compiler"
+    compiler.write_text("#!/bin/sh\necho 'wrong.c:1: error: this is not C' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setattr(parts, "COMPILERS", (str(compiler),))
+    monkeypatch.setattr(parts, "_zig", lambda _failed: str(compiler))
     monkeypatch.setenv("OVM_CACHE", str(tmp_path))
-    with pytest.raises(LabError, match=r"^cannot compile wrong.c \(.*error.*\)"):
+    with pytest.raises(LabError, match=r"^cannot compile wrong.c \(wrong.c:1: error: this is not C\): install"):
         parts.compiled(str(source))
 
 

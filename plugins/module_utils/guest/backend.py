@@ -57,7 +57,7 @@ def open_backend(name=AUTO, xenstore_path=None, device=DEVICE, state_directory=D
         raise UnknownBackend("there is no backend '%s'" % name, "use one of " + ", ".join(BACKENDS))
     has_device = name == AUTO and not xenstore_path and os.path.exists(device)
     if name == OVMAPI or has_device:
-        from .ovmapi import OvmapiBackend  # ctypes costs a command milliseconds
+        from .ovmapi import OvmapiBackend
 
         return OvmapiBackend(device, timeout)
     from .xenstore_backend import XenStoreBackend

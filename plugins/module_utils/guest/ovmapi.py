@@ -212,7 +212,7 @@ class OvmapiBackend:
         :raises SendFailed: naming what was sent before.
         """
         messages = [self._checked(message) for message in messages]
-        sent = []
+        sent = []  # type: list
         for message in messages:
             value = message.value + b"\0"
             if len(value) % layout.DRIVER_PIECE == 0:
@@ -230,7 +230,7 @@ class OvmapiBackend:
             except OSError as problem:
                 raise SendFailed(
                     "the parameter '%s' was not sent: %s: %s" % (display(message.key), self.path, problem.strerror),
-                    _REMEDIES.get(problem.errno, _SEE_LOG),
+                    _REMEDIES.get(problem.errno or 0, _SEE_LOG),
                     sent,
                 ) from problem
             sent.append(message.key)
@@ -297,7 +297,7 @@ class OvmapiBackend:
                 return None
             raise DeviceUnavailable(
                 "%s: the driver refused to %s (%s)" % (self.path, what, problem.strerror),
-                _REMEDIES.get(problem.errno, _SEE_LOG),
+                _REMEDIES.get(problem.errno or 0, _SEE_LOG),
             ) from problem
 
 
@@ -321,7 +321,7 @@ _OPENING = {
 
 def _unavailable(path, what, problem):
     return DeviceUnavailable(
-        "the device %s %s (%s)" % (path, what, problem.strerror), _OPENING.get(problem.errno, _SEE_LOG)
+        "the device %s %s (%s)" % (path, what, problem.strerror), _OPENING.get(problem.errno or 0, _SEE_LOG)
     )
 
 

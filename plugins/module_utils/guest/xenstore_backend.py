@@ -122,7 +122,8 @@ class XenStoreBackend:
                         problem.remedy,
                         sent,
                     ) from problem
-                self._list.put(message, message.key in secret)
+                if message.key != EVENT_KEY:
+                    self._list.put(message, message.key in secret)
             sent.append(message.key)
 
     def conceal(self, keys):

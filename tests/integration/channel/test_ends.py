@@ -181,7 +181,7 @@ def test_several_writers_in_a_guest_lose_nothing_and_keep_their_order(guest, hos
     got = {b"writer-%d" % w: [] for w in range(writers)}
     numbers = []
     while len(numbers) < writers * count:
-        assert host.wait(60) is not None
+        assert host.wait(60), "writers that have ended: %s" % [process.exitcode for process in processes]
         for arrival in inbox.receive():
             numbers.append(arrival.number)
             got[arrival.message.key].append(int(arrival.message.value))
@@ -213,7 +213,7 @@ def test_several_writers_on_the_host(guest_end, host_end, xenstored):
 # Quotas
 
 
-def fill(guest_end, timeout=0.1):
+def fill(guest_end, timeout=2.0):
     """Send until there is no room; how many were sent, and the refusal."""
     for n in range(2000):
         try:

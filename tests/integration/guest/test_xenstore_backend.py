@@ -98,6 +98,8 @@ def test_an_event_is_not_stored(backend, host_end):
     host_end.send(Message(b"VMAPIEvent", b"x"), LONG)
     assert backend.pending() == []
     assert backend.receive() == [(b"VMAPIEvent", b"x")] and pairs(backend) == []
+    backend.set([Message(b"VMAPIEvent", b"y")])
+    assert heard(host_end) == [(b"VMAPIEvent", b"y")] and pairs(backend) == []
 
 
 def test_a_malformed_message_is_passed_over_and_told(backend, host_end, host):
@@ -114,7 +116,7 @@ def test_nothing_is_sent_when_one_of_several_is_bad(backend, host_end):
 
 
 def test_what_was_sent_before_a_failure_is_stored_and_named(open_guest, host_end, host):
-    backend = open_guest(timeout=1.0)
+    backend = open_guest(timeout=2.0)
     with pytest.raises(SendFailed) as failure:
         backend.set([Message(b"key-%d" % n, b"v") for n in range(700)])
     sent = failure.value.sent

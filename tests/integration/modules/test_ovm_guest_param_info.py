@@ -5,6 +5,8 @@
 import subprocess
 import threading
 
+import pytest
+
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
@@ -56,6 +58,7 @@ def test_waiting_ends_in_time_and_says_what_is_missing(play):
     assert bad["failed"] and bad["msg"].startswith("the pattern for 'b' is no regular expression")
 
 
+@pytest.mark.parametrize("xenstored", ["c"], indirect=True)
 def test_bad_options(play):
     nothing, negative = play(info(wait=True), info(keys=["a"], wait=True, wait_timeout=-1))
     assert "wait is True but any of the following are missing: keys, patterns" in nothing["msg"]

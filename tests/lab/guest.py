@@ -53,9 +53,14 @@ class Guest:
             raise LabError("there is a guest %d already: destroy it first" % domid) from problem
         try:
             self._create(domid)
+        except LabError:
+            os.rmdir(self.directory)
+            raise
+        try:
             self._boot()
         except BaseException:
             self.close()
+            hypervisor.destroy(daemon.directory, domid)
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
         daemon.domains.append(self)
@@ -119,9 +124,10 @@ class Guest:
 
         :param int domid: its number; the next one if None.
         """
+        domid = self._free(domid)
         self._halt()
         self._remove_domain()
-        self._create(domid or self.domid + 1)
+        self._create(domid)
         self._boot()
 
     def restore(self, domid=None):
@@ -130,10 +136,11 @@ class Guest:
 
         :param int domid: the new number; the next one if None.
         """
+        domid = self._free(domid)
         self._control(b"suspend")
         hypervisor.change(self._daemon.directory, self.domid, hypervisor.SHUT_DOWN)
         self._remove_domain()
-        self._create(domid or self.domid + 1)
+        self._create(domid)
         self._control(b"reset %d" % self.domid)
         self._introduce()
         self._control(b"resume")
@@ -169,6 +176,13 @@ class Guest:
             self._daemon.domains.remove(self)
 
     # Steps of it
+
+    def _free(self, domid):
+        """The number for this guest's next domain, of which there must be none yet."""
+        domid = self.domid + 1 if domid is None else domid
+        if domid != self.domid:
+            hypervisor.require_free(self._daemon.directory, domid)
+        return domid
 
     def _create(self, domid):
         hypervisor.create(self._daemon.directory, domid)

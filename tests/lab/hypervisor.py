@@ -25,12 +25,17 @@ def create(machine, domid):
 
     :raises LabError: there is such a domain.
     """
-    try:
-        os.close(os.open(_state(machine, domid), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError as problem:
-        raise LabError("there is a domain %d already: destroy it first, or choose another number" % domid) from problem
+    require_free(machine, domid)
+    with open(_state(machine, domid), "xb"):
+        pass
     with open(page(machine, domid), "wb") as stream:
         stream.truncate(PAGE)
+
+
+def require_free(machine, domid):
+    """:raises LabError: there is such a domain."""
+    if os.path.exists(_state(machine, domid)):
+        raise LabError("there is a domain %d already: destroy it first, or choose another number" % domid)
 
 
 def change(machine, domid, state):

@@ -262,13 +262,11 @@ class Kernel:
             self._request(program, operation, number, transaction, bytes(data[at + HEADER.size : end]))
             at = end
         del data[:at]
-        if wait:
-            self._held_back.add(program)
-        else:
-            self._held_back.discard(program)
-            if program.fd is None:
-                self._clean_up(program)
-        self._set_interest(program)
+        if wait != (program in self._held_back):
+            (self._held_back.add if wait else self._held_back.discard)(program)
+            self._set_interest(program)
+        if program.fd is None and not wait:
+            self._clean_up(program)
 
     def _set_interest(self, program):
         interest = 0 if program in self._held_back else select.EPOLLIN

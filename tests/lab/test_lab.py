@@ -32,7 +32,7 @@ from lab.daemon import KINDS, Daemon
 from lab.guest import Guest
 from lab.process import Process
 
-LONG = 20.0
+LONG = 60.0
 SHORT = 0.2
 READ, WATCH, WRITE = 2, 4, 11
 
@@ -538,8 +538,22 @@ def test_a_number_can_be_had_once(guest, make_guest):
     with pytest.raises(LabError, match="0 is no guest's domain number"):
         make_guest(0)
     other = make_guest(6)
-    with pytest.raises(LabError, match="there is a domain 5 already"):
-        other.reboot(5)
+    for again in (other.reboot, other.restore):
+        with pytest.raises(LabError, match="there is a domain 5 already"):
+            again(5)
+    assert other.running()
+    other.destroy()
+    guest.reboot(guest.domid)
+
+
+def test_a_guest_that_cannot_be_made_leaves_nothing(xenstored, make_guest, monkeypatch):
+    xenstored.pause()
+    monkeypatch.setattr("lab.guest.PATIENCE", SHORT)
+    with pytest.raises(DeadlineExceeded):
+        make_guest(5)
+    monkeypatch.undo()
+    xenstored.resume()
+    assert make_guest(5).running()
 
 
 # --- the command ------------------------------------------------------------------------

@@ -302,6 +302,18 @@ def test_a_message_without_its_first_piece_is_lost_and_said_to_be(guest_end, hos
     assert host.directory(FROM) == [b"last-write"] and host_end.inbox.again_at is None
 
 
+def test_a_message_that_still_changes_gets_its_time_anew(guest, host, host_end, clock):
+    host.write(FROM + b"/1", b"one")
+    host.write(FROM + b"/1/2", b"C")
+    host.write(FROM + b"/last-write", b"1")
+    assert host_end.inbox.pending() == []
+    clock.now += 0.5
+    host.write(FROM + b"/1/0", b"A")
+    assert host_end.inbox.pending() == [] and host_end.inbox.again_at == clock.now + 1.0
+    clock.now += 1.0
+    assert received(host_end.inbox) == [(1, "its piece 1 is missing")]
+
+
 def test_a_message_that_becomes_whole_in_time_is_not_lost(host, guest, host_end, clock):
     """Two senders in one guest, of which the driver announces the later one first (observed)."""
     host.write(FROM + b"/1", b"one")

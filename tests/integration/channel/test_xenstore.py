@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The adapter against real daemons: every byte, every error, and every fault it has to survive."""
 
+import fcntl
 import os
 import select
 import socket
@@ -31,6 +32,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore imp
 ALL_BYTES = bytes(range(256))
 #: Seconds: short where the time is to run out, long where it must not.
 SHORT, LONG = 0.15, 20.0
+F_SETPIPE_SZ = 1031  # linux/fcntl.h; in Python's fcntl since 3.10
 
 
 @pytest.fixture
@@ -487,6 +489,76 @@ def test_until_bounds_many_calls_together(xenstored):
         assert store.exists(b"/")
 
 
+def test_until_bounds_waiting_too(host):
+    with host.until(time.monotonic() + SHORT):
+        assert host.wait(LONG) is None
+
+
+def test_after_a_fork_the_inherited_connection_is_left_alone(host):
+    """What a child sees, without the child: its process number is another one."""
+    host.watch(b"/test", b"t")
+    inherited = os.dup(host.fileno())
+    host._pid = -1
+    host.write(b"/test/x", b"1")
+    assert host._pid == os.getpid() and host.wait(LONG) == (b"/test", b"t")
+    # Closed here, but not shut down: the parent can go on with it.
+    os.write(inherited, struct.pack("IIII", 2, 7, 0, 8) + b"/test/x\0")
+    answer = b""
+    while not answer.endswith(b"1"):  # behind the events of the watch
+        assert select.select([inherited], [], [], LONG)[0]
+        answer += os.read(inherited, 4096)
+    os.close(inherited)
+
+
+def test_a_second_request_in_a_lost_transaction_fails_like_the_first(xenstored):
+    with XenStore(xenstored.path, timeout=SHORT) as store:
+        with pytest.raises(ConnectionLost):
+            with store.transaction() as transaction:
+                xenstored.kill()
+                for _ in range(2):
+                    problem = refusal(ConnectionLost, transaction.write, b"/test/a", b"1")
+                assert "was lost in a transaction" in str(problem)
+                transaction.write(b"/test/a", b"1")
+
+
+def test_what_went_wrong_in_a_transaction_is_told_rather_than_that_it_cannot_be_undone(xenstored):
+    with XenStore(xenstored.path, timeout=SHORT) as store, pytest.raises(KeyError):
+        with store.transaction():
+            xenstored.kill()
+            raise KeyError
+
+
+def test_a_transaction_waits_for_one_of_its_domains_others_to_end(make_guest):
+    guest = make_guest(5)
+    with XenStore(guest.path, timeout=LONG) as store, XenStore(guest.path, timeout=SHORT) as impatient:
+        open_ones = []
+        with pytest.raises(QuotaExceeded):
+            while True:
+                open_ones.append(store.transaction())
+                open_ones[-1].__enter__()
+        open_ones.pop()
+        assert len(open_ones) >= 10
+        in_time(SHORT, QuotaExceeded, impatient.transact, lambda transaction: None)
+        impatient.timeout = LONG
+        with ThreadPoolExecutor() as pool:
+            done = under_way(impatient, pool, impatient.transact, lambda t: t.write(b"data/x", b"1"))
+            for each in open_ones:
+                each.__exit__(None, None, None)
+            done.result(LONG)
+        assert store.read(b"data/x") == b"1"
+
+
+def test_a_device_that_takes_no_request_costs_no_more_than_the_deadline(tmp_path):
+    path = str(tmp_path / "xenbus")
+    os.mkfifo(path)  # has no reader and is full after one page
+    pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    fcntl.fcntl(pipe, F_SETPIPE_SZ, 4096)
+    with XenStore(path, timeout=SHORT) as store:
+        problem = in_time(SHORT, DeadlineExceeded, store.write, b"/x", b"x" * 4090)
+        assert "did not take a request in time" in str(problem)
+    os.close(pipe)
+
+
 # A daemon that talks nonsense: the one thing that real ones do not do on demand
 
 
@@ -513,6 +585,43 @@ class Impostor:
                     client.recv(size, socket.MSG_WAITALL)
                     client.sendall(self.answer(kind, request))
                     client.recv(1)  # until the other side gives up
+
+
+class Refusing(Impostor):
+    """Takes a watch on its first connection, and refuses it on the next."""
+
+    def serve(self):
+        for kind, payload in ((4, b"OK\0"), (16, b"EQUOTA\0")):
+            client = self.listener.accept()[0]
+            with client:
+                _kind, request, _transaction, size = struct.unpack("IIII", client.recv(16, socket.MSG_WAITALL))
+                client.recv(size, socket.MSG_WAITALL)
+                client.sendall(struct.pack("IIII", kind, request, 0, len(payload)) + payload)
+
+
+def test_a_watch_that_cannot_be_had_again_is_an_error(tmp_path):
+    path = str(tmp_path / "socket")
+    impostor = Refusing(path, None)
+    with XenStore(path, timeout=LONG) as store:
+        store.watch(b"/x", b"t")
+        assert refusal(QuotaExceeded, store.wait, LONG).code == "EQUOTA"
+    impostor.listener.close()
+
+
+def test_a_watch_that_is_refused_is_not_set_again_later(make_guest):
+    guest = make_guest(5)
+    with XenStore(guest.path, timeout=LONG) as store:
+        store.watch(b"data", b"t")
+        refusal(XenStoreError, store.watch, b"//", b"bad")
+        assert list(store._watches) == [b"t"]
+
+
+def test_a_transaction_without_a_number_is_nonsense(tmp_path):
+    path = str(tmp_path / "socket")
+    impostor = Impostor(path, lambda kind, request: struct.pack("IIII", kind, request, 0, 2) + b"x\0")
+    with XenStore(path, timeout=LONG) as store:
+        assert "gave no number" in str(refusal(ProtocolError, store.transact, lambda transaction: None))
+    impostor.listener.close()
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import 
 )
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.plan import absent, carry_out, present
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.xenstore_backend import XenStoreBackend
+from lab.ovmapi import Device
 
 LONG = 20.0
 
@@ -146,6 +147,8 @@ def test_a_plan_is_carried_out(backend, host_end):
     plan = present(backend.entries(), wanted, secret={b"same"}, exclusive=True)
     assert carry_out(plan, backend, {b"same"}) == plan.after == [Entry(b"same", b"2", True), Entry(b"new", b"3", False)]
     assert heard(host_end) == [(b"new", b"3")]
+    mark = present(backend.entries(), [Message(b"new", b"3")], secret={b"new"})
+    assert carry_out(mark, backend, {b"new"})[-1] == Entry(b"new", b"3", True) and heard(host_end) == []
     assert carry_out(absent(backend.entries()), backend) == []
 
 
@@ -264,6 +267,26 @@ def test_the_choice_of_a_backend(guest, state, monkeypatch, tmp_path):
     monkeypatch.setenv("XENSTORED_PATH", guest.path)
     with open_backend(device=str(tmp_path / "none"), state_directory=state) as chosen:
         assert chosen.name == "xenstore"
+
+
+def test_xenstore_alone_when_it_is_asked_for(tmp_path, state):
+    with pytest.raises(XenStoreUnavailable) as problem:
+        open_backend("xenstore", str(tmp_path / "none"), state_directory=state)
+    assert "either" not in str(problem.value)
+
+
+CHOOSE = """
+import sys
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.backend import open_backend
+with open_backend(device=sys.argv[1]) as backend:
+    print(backend.name)
+"""
+
+
+def test_the_device_is_chosen_where_there_is_one(tmp_path):
+    device = Device(tmp_path)
+    command = [sys.executable, "-c", CHOOSE, device.path]
+    assert subprocess.check_output(command, env=device.environment()) == b"ovmapi\n"
 
 
 def test_a_backend_that_does_not_exist():

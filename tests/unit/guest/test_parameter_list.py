@@ -183,6 +183,29 @@ def test_writers_take_turns(directory):
         assert parameters.get(b"counter") == b"150" and len(parameters.entries()) == 151
 
 
+def test_a_file_that_another_process_has_just_prepared_is_taken_as_it_is(directory, monkeypatch):
+    with ParameterList(directory) as first:
+        put(first, a=b"1")
+    seen = []
+    life = ParameterList._life
+
+    def too_early(self):
+        seen.append(1)
+        return (0, None) if len(seen) == 1 else life(self)
+
+    monkeypatch.setattr(ParameterList, "_life", too_early)
+    with ParameterList(directory) as second:
+        assert pairs(second) == [(b"a", b"1")] and len(seen) == 2
+
+
+def test_a_file_that_must_not_be_written_is_an_error_with_a_remedy(directory):
+    with ParameterList(directory) as parameters:
+        # root may write to any file, so SQLite is told to refuse.
+        parameters._base.execute("PRAGMA query_only = ON")
+        with pytest.raises(ParameterListError, match="readonly database: see that root may write there"):
+            put(parameters, a=b"1")
+
+
 def refusal(directory, **options):
     with pytest.raises(ParameterListError) as found:
         ParameterList(directory, **options).close()

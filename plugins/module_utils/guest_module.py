@@ -144,10 +144,12 @@ def _backend(options):
 
 def _look(module, backend):
     """The list with all that the host has sent: taken into it, or in check mode only looked at."""
-    if module.check_mode:
-        return planning.with_pending(backend.entries(), backend.pending())
-    backend.receive()
-    return backend.entries()
+    pending = backend.pending() if module.check_mode else []
+    if not module.check_mode:
+        backend.receive()
+    for number, fault in backend.faults:
+        module.warn("message %d from the host cannot be read and was passed over: %s" % (number, fault))
+    return planning.with_pending(backend.entries(), pending)
 
 
 def _intention(options):

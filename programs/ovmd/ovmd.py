@@ -153,6 +153,8 @@ def _run(arguments, environ, log):
         log.detail("using the backend " + backend.name)
         for message in backend.receive():
             log.change("received", message)
+        for number, fault in backend.faults:
+            log.change("message %d from the host cannot be read and was passed over: %s" % (number, fault))
         for perform, subject in actions:
             perform(backend, subject, log)
 

@@ -23,3 +23,7 @@ class GuestEnd:
     def send(self, message, timeout):
         """Send a message to the host; see Outbox.send."""
         return self._outbox.send(message, timeout)
+
+    def send_together(self, messages, timeout):
+        """Send several messages to the host, all of them or none; see Outbox.send_together."""
+        return self._outbox.send_together(messages, timeout)

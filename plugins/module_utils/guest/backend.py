@@ -9,6 +9,8 @@ and raises a ChannelError that says what happened and what to do.
     Take what the host has sent into the list; returns the messages, a list of Message.
 ``pending()``
     What receive() would put into the list, without taking it; a list of Message.
+``faults``
+    What could not be read at the last receive() or pending(): pairs of a message's number and why.
 ``entries()``
     All parameters in order; a list of Entry.
 ``get(key)``

@@ -69,6 +69,7 @@ class OvmapiBackend:
     """
 
     name = "ovmapi"
+    faults = ()  # the kernel tells nobody
     key_limit = layout.KEY_LIMIT_FROM_GUEST
     value_limit = layout.VALUE_LIMIT - 1
 

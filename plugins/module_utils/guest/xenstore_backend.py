@@ -9,9 +9,10 @@ it to the host and stores it; deleting is local; received messages are stored.
 import time
 
 from ..channel import layout
-from ..channel.errors import ChannelError
+from ..channel.errors import ChannelError, QuotaExceeded
 from ..channel.guest_end import GuestEnd
 from ..channel.message import display
+from ..channel.outbox import TOGETHER
 from ..channel.xenstore import TIMEOUT, XenStore
 from .errors import SendFailed
 from .events import EVENT_KEY
@@ -45,6 +46,7 @@ class XenStoreBackend:
             raise
         self._end = GuestEnd(self._store)
         self._watching = False
+        self.faults = []  # type: list
 
     def __enter__(self):
         return self
@@ -88,10 +90,9 @@ class XenStoreBackend:
         return [a.message for a in self._arrived() if taken.get(a.number) != a.message and a.message.key != EVENT_KEY]
 
     def _arrived(self):
-        return [arrival for arrival in self._end.inbox.pending() if arrival.message is not None]
-
-    def faults(self):
-        return [(arrival.number, arrival.fault) for arrival in self._end.inbox.pending() if arrival.fault]
+        arrivals = self._end.inbox.pending()
+        self.faults = [(arrival.number, arrival.fault) for arrival in arrivals if arrival.fault]
+        return [arrival for arrival in arrivals if not arrival.fault]
 
     def wait(self, timeout):
         if not self._watching:
@@ -111,20 +112,45 @@ class XenStoreBackend:
     def set(self, messages, secret=()):
         messages = [message.check(layout.KEY_LIMIT_FROM_GUEST) for message in messages]
         sent = []  # type: list
-        for message in messages:
-            # The lock keeps the list's order that of the transmissions.
-            with self._list.writing():
-                try:
-                    self._end.send(message, self._timeout)
-                except ChannelError as problem:
-                    raise SendFailed(
-                        "the parameter '%s' was not sent: %s" % (display(message.key), problem.text),
-                        problem.remedy,
-                        sent,
-                    ) from problem
+        for at in range(0, len(messages), TOGETHER):
+            together = messages[at : at + TOGETHER]
+            try:
+                self._transmit(together, secret, sent)
+            except QuotaExceeded:
+                # As many as there is room for, then the others as the host makes some.
+                for message in together:
+                    self._transmit([message], secret, sent)
+
+    def _transmit(self, messages, secret, sent):
+        """Send some messages, all or none, and store them; their keys are appended to ``sent``.
+
+        :raises QuotaExceeded: only for several: there is not room for all.
+        """
+        alone = len(messages) == 1
+        # The lock keeps the list's order that of the transmissions.
+        with self._list.writing():
+            try:
+                if alone:
+                    self._end.send(messages[0], self._timeout)
+                else:
+                    self._end.send_together(messages, self._timeout)
+            except ChannelError as problem:
+                if isinstance(problem, QuotaExceeded) and not alone:
+                    raise
+                raise SendFailed(
+                    "the parameter '%s'%s was not sent: %s"
+                    % (
+                        display(messages[0].key),
+                        "" if alone else " (with %d more)" % (len(messages) - 1),
+                        problem.text,
+                    ),
+                    problem.remedy,
+                    sent,
+                ) from problem
+            for message in messages:
                 if message.key != EVENT_KEY:
                     self._list.put(message, message.key in secret)
-            sent.append(message.key)
+        sent += [message.key for message in messages]
 
     def conceal(self, keys):
         with self._list.writing():

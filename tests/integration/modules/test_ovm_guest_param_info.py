@@ -47,6 +47,16 @@ def test_waiting_is_over_when_the_last_key_is_there(play, xenstored, guest):
     assert 0 <= result["waited"] < 60
 
 
+def test_a_message_that_cannot_be_read_is_warned_of(play, host_end, host):
+    host.write(b"/local/domain/5/control/oracle-vmapi/to-guest/1/1", b"x")
+    host_end.send(Message(b"a", b"1"), 20)
+    for result in play(info(check=True), info()):
+        assert result["params"] == {"a": "1"}
+        assert result["warnings"] == [
+            "message 1 from the host cannot be read and was passed over: its piece 0 is missing"
+        ]
+
+
 def test_waiting_ends_in_time_and_says_what_is_missing(play):
     _set, result, bad = play(
         {"ovm_guest_param": {"params": {"a": "1", "b": "2"}}},

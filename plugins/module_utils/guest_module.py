@@ -96,6 +96,8 @@ def set_or_delete(module):
     plan_for, secret = _intention(module.params)
     with _backend(module.params) as backend:
         plan = plan_for(_look(module, backend))
+        for message in plan.send:
+            backend.check(message)  # a backend may take less than the channel does, in check mode too
         entries = plan.after if module.check_mode else planning.carry_out(plan, backend, secret)
     return _outcome(plan, entries, secret)
 

@@ -25,7 +25,8 @@ options:
       - Text is sent as UTF-8. A number is sent as YAML reads it, so quote C(1.10) if the last zero matters.
       - A boolean is sent as C(True) or C(False). A list or dict is sent as compact JSON with sorted keys.
       - Null is an error. Write V('') for an empty value.
-      - Keys have 1 to 255 bytes, values up to 8191 bytes. Neither can hold a NUL byte.
+      - Keys have 1 to 255 bytes. Values have up to 8191 bytes, with O(backend=ovmapi) up to 8190.
+      - Neither can hold a NUL byte.
       - With O(state=absent) only the keys count.
     type: dict
   key:

@@ -62,7 +62,7 @@ _HEADER = Packet._struct
 # An oxenstored answers DIRECTORY over the limit in one long reply. Beyond this it is no answer.
 _REPLY_LIMIT = 64 << 20
 # Requests that change nothing may be sent again when it is not known what became of them.
-_READS = frozenset((Op.READ, Op.DIRECTORY, _DIRECTORY_PART, Op.GET_PERMS, Op.GET_DOMAIN_PATH, Op.IS_DOMAIN_INTRODUCED))
+_READS = frozenset((Op.READ, Op.DIRECTORY, _DIRECTORY_PART, Op.GET_PERMS))
 
 _ERRORS = {
     b"ENOENT": (NotFound, "it does not exist"),
@@ -247,10 +247,6 @@ class XenStore(_Requests):
         """
         self._call(Op.INTRODUCE, b"%d" % domid, b"%d" % gfn, b"%d" % port)
 
-    def release(self, domid):
-        """Tell xenstored that a domain is gone."""
-        self._call(Op.RELEASE, b"%d" % domid)
-
     def watch(self, path, token):
         """Ask for an event whenever the node, or one below it, changes; there is one at once.
 
@@ -266,7 +262,10 @@ class XenStore(_Requests):
     def unwatch(self, path, token):
         """Stop a watch. Events that are already here stay."""
         self._watches.pop(token, None)
-        self._call(Op.UNWATCH, path, token)
+        try:
+            self._call(Op.UNWATCH, path, token)
+        except NotFound:
+            pass  # it went with a connection that was lost
 
     def wait(self, timeout, token=None):
         """Wait for the next event of a watch. Other threads wait for the connection meanwhile.

@@ -15,6 +15,8 @@ and raises a ChannelError that says what happened and what to do.
     All parameters in order; a list of Entry.
 ``get(key)``
     One value, or None.
+``check(message)``
+    The message, if it can be sent; raises InvalidMessage otherwise.
 ``set(messages, secret=())``
     Check all, then transmit and store each in turn; ``secret`` are the keys to mark.
     Raises InvalidMessage before anything was sent, SendFailed naming what was.

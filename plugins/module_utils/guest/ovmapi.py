@@ -212,7 +212,7 @@ class OvmapiBackend:
         :raises InvalidMessage: one of them cannot be carried; nothing was sent.
         :raises SendFailed: naming what was sent before.
         """
-        messages = [self._checked(message) for message in messages]
+        messages = [self.check(message) for message in messages]
         sent = []  # type: list
         for message in messages:
             value = message.value + b"\0"
@@ -236,7 +236,12 @@ class OvmapiBackend:
                 ) from problem
             sent.append(message.key)
 
-    def _checked(self, message):
+    def check(self, message):
+        """Refuse what the driver cannot send.
+
+        :returns: the message itself.
+        :raises InvalidMessage: saying which limit, and by how much.
+        """
         message.check(self.key_limit)
         if len(message.value) > self.value_limit:
             raise InvalidMessage(

@@ -109,8 +109,11 @@ class XenStoreBackend:
     def get(self, key):
         return self._list.get(key)
 
+    def check(self, message):
+        return message.check(layout.KEY_LIMIT_FROM_GUEST)
+
     def set(self, messages, secret=()):
-        messages = [message.check(layout.KEY_LIMIT_FROM_GUEST) for message in messages]
+        messages = [self.check(message) for message in messages]
         sent = []  # type: list
         for at in range(0, len(messages), TOGETHER):
             together = messages[at : at + TOGETHER]

@@ -370,6 +370,14 @@ def test_watches_come_back_after_a_restart_and_fire(xenstored):
         assert store.wait(LONG) == (b"/test/x", b"t")
 
 
+def test_a_watch_that_went_with_its_connection_may_be_ended(xenstored):
+    with XenStore(xenstored.path, timeout=LONG) as store:
+        store.watch(b"/test", b"t")
+        xenstored.restart()
+        store.unwatch(b"/test", b"t")
+        assert store.exists(b"/")
+
+
 def test_waiting_ends_when_the_daemon_is_gone_for_good(xenstored):
     with XenStore(xenstored.path, timeout=SHORT) as store:
         store.watch(b"/test", b"t")

@@ -12,6 +12,7 @@ import yaml
 
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.xenstore_backend import XenStoreBackend
+from lab.ovmapi import Device
 
 SECRET = "Xq7-hunter2-Xq7"
 # Where the daemon makes no difference, one of them will do.
@@ -230,6 +231,54 @@ def test_what_was_sent_before_there_was_no_more_room_is_named(play, heard):
     assert len(heard()) == len(sent)
     again = play(task(params=dict(list(wanted.items())[: len(sent) + 50])))
     assert again["transmitted"] == list(wanted)[len(sent) : len(sent) + 50]
+
+
+@ONE_DAEMON
+def test_who_is_not_root_is_told_so(play, heard):
+    """Where the tests run as root, the module runs as somebody else; elsewhere the socket is closed to us."""
+    nobody = {
+        "become": True,
+        "become_user": "nobody",
+        "become_method": "ansible.builtin.su",
+        "become_flags": "-s /bin/sh",
+    }
+    socket = play.defaults["xenstore_path"]
+    if os.geteuid():
+        nobody = {}
+        os.chmod(socket, 0)
+    # Without files of its own: nobody may not enter the folders of these tests.
+    python = {"ansible_python_interpreter": "/usr/bin/python3", "ansible_pipelining": True}
+    result = play(dict(task(params={"a": "1"}), vars=python, **nobody))
+    assert result["failed"] and result["msg"] == (
+        "XenStore at %s cannot be opened (Permission denied): run this as root" % socket
+    )
+    assert heard() == []
+
+
+@ONE_DAEMON
+def test_the_kernels_device(play, tmp_path):
+    device = Device(tmp_path)
+    play.defaults = {"ovmapi_path": device.path, "backend": "ovmapi"}
+    device.inject(b"from.host", b"1")
+    long = dict(params={"a": "x" * 8191})
+    check, first, second, gone, too_long, too_long_check, info = play(
+        task(params={"a": 1, "b": 2}, check=True),
+        task(params={"a": 1, "b": 2}),
+        task(params={"a": 1}, secret_params={"b": 2}),
+        task(key="from.host", state="absent"),
+        task(**long),
+        task(**long, check=True),
+        {"ovm_guest_param_info": {}},
+        environment=device.environment(),
+    )
+    assert [result["changed"] for result in (check, first, second, gone)] == [True, True, False, True]
+    assert check["params"] == first["params"] == {"from.host": "1", "a": "1", "b": "2"}
+    assert device.sent() == [(b"a", [b"1"]), (b"b", [b"2"])]
+    for result in (too_long, too_long_check):
+        assert (
+            result["failed"] and "has 8191 bytes, the limit for a kernel with %s is 8190" % device.path in result["msg"]
+        )
+    assert info["params"] == {"a": "1", "b": "2"}
 
 
 @ONE_DAEMON

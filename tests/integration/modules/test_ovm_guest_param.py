@@ -236,19 +236,15 @@ def test_what_was_sent_before_there_was_no_more_room_is_named(play, heard):
 @ONE_DAEMON
 def test_who_is_not_root_is_told_so(play, heard):
     """Where the tests run as root, the module runs as somebody else; elsewhere the socket is closed to us."""
-    nobody = {
-        "become": True,
-        "become_user": "nobody",
-        "become_method": "ansible.builtin.su",
-        "become_flags": "-s /bin/sh",
-    }
+    nobody = dict(become=True, become_user="nobody", become_method="ansible.builtin.su", become_flags="-s /bin/sh")
     socket = play.defaults["xenstore_path"]
     if os.geteuid():
         nobody = {}
         os.chmod(socket, 0)
-    # Without files of its own: nobody may not enter the folders of these tests.
+    # With nothing that is in the folders of these tests, which nobody else may enter.
     python = {"ansible_python_interpreter": "/usr/bin/python3", "ansible_pipelining": True}
-    result = play(dict(task(params={"a": "1"}), vars=python, **nobody))
+    environment = {"ANSIBLE_REMOTE_TMP": "/tmp"}
+    result = play(dict(task(params={"a": "1"}), vars=python, **nobody), environment=environment)
     assert result["failed"] and result["msg"] == (
         "XenStore at %s cannot be opened (Permission denied): run this as root" % socket
     )

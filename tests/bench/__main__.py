@@ -124,20 +124,20 @@ class Bench:
         environment = dict(os.environ, XENSTORED_PATH=self.daemon.path, LD_LIBRARY_PATH=made.library_path())
 
         def command(*words):
-            for _ in range(count // 100):
+            for _unused in range(count // 100):
                 run([made.program(words[0]), *words[1:]], env=environment)
 
         peer.connect()
         with XenStore(self.daemon.path) as store:
             works = dict(
                 read=dict(
-                    ours=lambda: [store.read(path) for _ in range(count)],
-                    pyxs=lambda: [peer.read(path) for _ in range(count)],
+                    ours=lambda: [store.read(path) for _unused in range(count)],
+                    pyxs=lambda: [peer.read(path) for _unused in range(count)],
                     command=lambda: command("xenstore-read", path.decode()),
                 ),
                 write=dict(
-                    ours=lambda: [store.write(path, value) for _ in range(count)],
-                    pyxs=lambda: [peer.write(path, value) for _ in range(count)],
+                    ours=lambda: [store.write(path, value) for _unused in range(count)],
+                    pyxs=lambda: [peer.write(path, value) for _unused in range(count)],
                     command=lambda: command("xenstore-write", path.decode(), value.decode()),
                 ),
             )

@@ -16,7 +16,7 @@ def side_by_side(rounds, **works):
     :returns: name -> median time in seconds.
     """
     times = {name: [] for name in works}
-    for _ in range(rounds):
+    for _unused in range(rounds):
         for name, work in works.items():
             start = time.perf_counter()
             work()

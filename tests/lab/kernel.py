@@ -303,7 +303,7 @@ class Kernel:
         for transaction in program.transactions:
             self._ask(None, 0, TRANSACTION_END, transaction, b"F\0")
         program.transactions.clear()
-        for (path, _), tokens in program.watches.items():
+        for (path, _unused), tokens in program.watches.items():
             for token in tokens:
                 del self._watches[token]
                 self._ask(None, 0, UNWATCH, 0, path + b"\0" + token + b"\0")
@@ -381,7 +381,7 @@ class Kernel:
         if kind == WATCH_EVENT:
             path, token = payload.split(b"\0")[:2]
             if token in self._watches:
-                program, _, theirs = self._watches[token]
+                program, _unused, theirs = self._watches[token]
                 self._answer(program, WATCH_EVENT, 0, 0, path + b"\0" + theirs + b"\0")
             return
         program, theirs, operation, detail = self._asked.pop(number, (None, 0, None, None))
@@ -431,7 +431,7 @@ class Kernel:
             self._suspended = True
             self._reset(int(arguments[0]))
         elif command == b"resume":
-            for token, (_, path, _) in self._watches.items():
+            for token, (_unused, path, _unused) in self._watches.items():
                 # Refused (EEXIST) where it is set still, as after a checkpoint.
                 self._ask(None, 0, WATCH, 0, path + b"\0" + token + b"\0")
             self._suspended = False
@@ -462,7 +462,7 @@ class Kernel:
 
     def end_with(self, fd):
         """End this process when the other end of a pipe does."""
-        self._handle(fd, lambda *_: sys.exit(0))
+        self._handle(fd, lambda *_unused: sys.exit(0))
 
 
 def main():

@@ -98,7 +98,7 @@ class Device:
         """
         messages, nodes = [], {}
         for path, value in self.writes():
-            number, _, piece = path.partition("/")
+            number, _unused, piece = path.partition("/")
             if number == "last-write":
                 for announced in sorted(n for n in nodes if n <= int(value)):
                     node = nodes.pop(announced)
@@ -257,7 +257,7 @@ class Handle:
         buffer = ctypes.create_string_buffer(value, len(value)) if value else None
         size = len(value) if size is None else size
         result, record = self.ioctl(call, layout.pack(index, name, size, ctypes.addressof(buffer) if buffer else 0))
-        _, name, size, _ = layout.unpack(record)
+        _unused, name, size, _unused = layout.unpack(record)
         return result, name, size, buffer.raw if buffer else b""
 
     def names(self, slots, fill=b"\0"):

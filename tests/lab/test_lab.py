@@ -63,7 +63,7 @@ class Raw:
 
     def answer(self):
         """The next packet: operation, request number, payload."""
-        operation, number, _, size = struct.unpack("=IIII", self._stream.read(16))
+        operation, number, _unused, size = struct.unpack("=IIII", self._stream.read(16))
         return operation, number, self._stream.read(size)
 
     def ended(self):
@@ -203,7 +203,7 @@ def test_watches_go_to_the_program_that_set_them(guest, host):
 
 
 def test_watches_end_with_their_program(guest):
-    for _ in range(300):  # more than a domain may have
+    for _unused in range(300):  # more than a domain may have
         with XenStore(guest.path) as store:
             store.watch(b"data", b"token")
             store.wait(LONG)
@@ -220,7 +220,7 @@ def test_a_refused_watch_is_told_and_forgotten(inside):
 
 
 def test_transactions_end_with_their_program(guest):
-    for _ in range(40):  # more than a domain may have open
+    for _unused in range(40):  # more than a domain may have open
         store = XenStore(guest.path)
         transaction = store.transaction().__enter__()
         transaction.write(b"data/never", b"x")
@@ -283,9 +283,9 @@ def test_a_program_that_does_not_read_delays_nobody(guest, inside):
     with Raw(guest.path) as connection:
         sender = threading.Thread(target=connection.send, args=(packet(READ, b"data/big\0") * count,))
         sender.start()
-        for _ in range(200):
+        for _unused in range(200):
             assert inside.read(b"name") == b"guest-5"
-        for _ in range(count):
+        for _unused in range(count):
             assert connection.answer() == (READ, 0, b"v" * 2000)
         sender.join()
 
@@ -293,7 +293,7 @@ def test_a_program_that_does_not_read_delays_nobody(guest, inside):
 def test_a_big_reply_passes_the_ring_whole(inside, host):
     host.write(b"/local/domain/5/data/big", b"v" * 2048)
     host.set_permissions(b"/local/domain/5/data/big", [b"n0", b"r5"])
-    for _ in range(50):
+    for _unused in range(50):
         assert inside.read(b"data/big") == b"v" * 2048
 
 
@@ -309,7 +309,7 @@ def test_the_device_is_a_character_device(guest):
 
 
 def test_programs_that_use_the_device_one_after_the_other_are_strangers(guest):
-    for _ in range(150):  # more than a domain may have watches
+    for _unused in range(150):  # more than a domain may have watches
         with XenStore(guest.device) as store:
             store.watch(b"data", b"token")
             assert store.wait(LONG) == (b"data", b"token")
@@ -326,7 +326,7 @@ def test_a_program_that_dies_on_the_device_leaves_nothing(guest):
         "print('begun', flush=True)\n"
         "while True: transaction.read(b'name')\n"
     )
-    for _ in range(3):
+    for _unused in range(3):
         with subprocess.Popen([sys.executable, "-c", code, guest.device], stdout=subprocess.PIPE) as program:
             assert program.stdout.readline() == b"begun\n"
             program.kill()
@@ -514,8 +514,8 @@ def test_a_guest_that_is_busy_can_be_saved(guest):
         return count
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        workers = [pool.submit(work) for _ in range(3)]
-        for _ in range(5):
+        workers = [pool.submit(work) for _unused in range(3)]
+        for _unused in range(5):
             guest.restore()
             guest.checkpoint()
         done.set()
@@ -724,7 +724,7 @@ def test_several_processes_make_the_parts_once(tmp_path, lab_parts):
     environment = dict(os.environ, OVM_CACHE=str(tmp_path))
     code = "from lab import parts; print(parts.get().shim)"
     started = [
-        subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) for _ in range(4)
+        subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) for _unused in range(4)
     ]
     shims = {process.communicate(timeout=LONG)[0] for process in started}
     assert len(shims) == 1

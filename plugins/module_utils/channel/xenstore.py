@@ -82,14 +82,16 @@ _ERRORS = {
 }
 
 
-def candidates(path=None, role="guest", environ=os.environ):
+def candidates(path=None, role="guest", environ=None):
     """The places to look for XenStore, best first.
 
     :param path: a unix socket or a device, which is then the only candidate.
     :param str role: ``guest`` prefers the kernel's device, ``host`` xenstored's socket.
-    :param environ: ``XENSTORED_PATH`` and ``XENSTORED_RUNDIR`` mean what they mean to Xen's own tools.
+    :param environ: the environment, if not this process's own; ``XENSTORED_PATH`` and
+        ``XENSTORED_RUNDIR`` mean what they mean to Xen's own tools.
     :rtype: list of str
     """
+    environ = os.environ if environ is None else environ
     if path or environ.get("XENSTORED_PATH"):
         return [path or environ["XENSTORED_PATH"]]
     if environ.get("XENSTORED_RUNDIR"):

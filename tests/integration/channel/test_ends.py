@@ -280,7 +280,7 @@ def test_a_message_that_is_just_being_written_is_not_looked_at(guest_end, host, 
 def test_the_host_too_leaves_alone_what_is_being_written(guest, host, host_end, clock):
     write_message(host, FROM + b"/1", b"key", b"half")
     host.write(FROM + b"/last-write", b"0")
-    for _ in range(3):
+    for _unused in range(3):
         clock.now += 10
         assert host_end.inbox.pending() == []
 

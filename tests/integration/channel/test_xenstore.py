@@ -188,7 +188,7 @@ def test_the_guests_device_works_like_its_socket(host, make_guest):
 def refusal(kind, call, *arguments):
     with pytest.raises(kind) as found:
         call(*arguments)
-    assert type(found.value) is kind
+    assert found.type is kind
     return found.value
 
 
@@ -284,7 +284,7 @@ def test_a_stopped_daemon_costs_no_more_than_the_deadline(xenstored):
         store.write(b"/test/x", b"1")
         xenstored.pause()
         # Each call gives its connection up. The daemon's queue of new ones is soon full, too.
-        for _ in range(6):
+        for _unused in range(6):
             in_time(SHORT, DeadlineExceeded, store.read, b"/test/x")
         in_time(SHORT, DeadlineExceeded, store.write, b"/test/x", b"2")
         xenstored.resume()
@@ -523,7 +523,7 @@ def test_a_second_request_in_a_lost_transaction_fails_like_the_first(xenstored):
         with pytest.raises(ConnectionLost):
             with store.transaction() as transaction:
                 xenstored.kill()
-                for _ in range(2):
+                for _unused in range(2):
                     problem = refusal(ConnectionLost, transaction.write, b"/test/a", b"1")
                 assert "was lost in a transaction" in str(problem)
                 transaction.write(b"/test/a", b"1")
@@ -681,7 +681,7 @@ def test_parts_of_a_directory_without_a_generation_are_nonsense(tmp_path):
         def serve(self):
             client = self.listener.accept()[0]
             with client:
-                for _ in range(2):
+                for _unused in range(2):
                     kind, request, _transaction, size = struct.unpack("IIII", client.recv(16, socket.MSG_WAITALL))
                     client.recv(size, socket.MSG_WAITALL)
                     client.sendall(answer(kind, request))

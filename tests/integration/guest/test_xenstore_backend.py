@@ -267,7 +267,7 @@ def test_several_receivers_share_what_arrives(guest, host_end, state, open_guest
     count = 200
     processes = [
         subprocess.Popen([sys.executable, "-c", RECEIVE, guest.path, state, str(count)], stdout=subprocess.PIPE)
-        for _ in range(3)
+        for _unused in range(3)
     ]
     for n in range(count):
         host_end.send(Message(b"key-%d" % n, b"v"), 60)

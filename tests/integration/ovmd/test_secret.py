@@ -74,7 +74,7 @@ class Terminal:
         """Wait for a text to appear."""
         deadline = time.monotonic() + PATIENCE
         while text not in self.seen:
-            ready, _, _ = select.select([self._fd], [], [], max(0, deadline - time.monotonic()))
+            ready, _unused, _unused = select.select([self._fd], [], [], max(0, deadline - time.monotonic()))
             assert ready, "not seen: %r but %r" % (text, self.seen)
             self.seen += os.read(self._fd, 4096)
 

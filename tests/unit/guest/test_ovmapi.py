@@ -230,7 +230,7 @@ class TestWaiting:
     @pytest.mark.parametrize("count", [1, 2, 100])
     def test_many_events_are_taken_at_once(self, device, backend, count):
         backend.fileno()
-        for _ in range(count):
+        for _unused in range(count):
             device.inject(b"k", b"v")
         assert (backend.wait(50), backend.wait(0)) == (True, False)
 
@@ -349,7 +349,7 @@ class TestOpeningAndClosing:
         assert device.counts()[0] == 1
 
     def test_open_close_open(self, process):
-        for _ in range(100):
+        for _unused in range(100):
             with process.backend() as backend:
                 assert backend.entries() == []
 
@@ -445,7 +445,7 @@ class TestManyAtOnce:
                 writer.fileno()
                 running.append((letter, messages, writer.begin("wait", 50), writer.begin("set", messages)))
             device.inject(b"go", b"")
-            for _ in range(50):
+            for _unused in range(50):
                 seen = backend.entries()
                 assert seen[0] == Entry(b"always", b"there", False)
                 assert {entry[:2] for entry in seen} <= written, "torn, or invented"
@@ -468,7 +468,7 @@ class TestManyAtOnce:
             for key in pair:
                 device.inject(key, b"v")
         gone = other.backend().begin("delete", go)
-        listings = [backend.entries() for _ in range(20)]
+        listings = [backend.entries() for _unused in range(20)]
         gone()
         for listing in listings:
             assert [entry.key for entry in listing if entry.key.startswith(b"stay")] == stay
@@ -522,7 +522,7 @@ class TestStandIn:
         result, name, size, value = handle.parameter(BY_INDEX, b"#" * 256, bytes(8), 1)
         assert (result, name, size, value[:7]) == (0, b"longer" + b"#" * 250, 7, b"longer\0")
         assert handle.parameter(BY_INDEX, b"", bytes(8), 3)[0] == -errno.ENOENT
-        result, name, size, _ = handle.parameter(BY_INDEX, b"", bytes(6), 1)
+        result, name, size, _unused = handle.parameter(BY_INDEX, b"", bytes(6), 1)
         assert (result, name.rstrip(b"\0"), size) == (-errno.EINVAL, b"", 6)
 
     def test_all_names(self, handle):
@@ -563,7 +563,7 @@ class TestStandIn:
     @pytest.mark.parametrize("size", [2047, 4095, 6143, 8191])
     def test_the_stray_piece(self, device, handle, size):
         handle.parameter(WRITE, b"k", b"v" * size + b"\0")
-        ((_, pieces),) = device.sent()
+        ((_unused, pieces),) = device.sent()
         assert [len(piece) for piece in pieces] == [2048] * (size // 2048) + [2047, 8]
         assert layout.join_from_guest(pieces) == b"v" * size
         assert device.counts()[2] == 1
@@ -582,7 +582,7 @@ class TestStandIn:
     def test_delete(self, handle):
         for name in (b"a", b"b", b"c"):
             handle.parameter(WRITE, name, b"\0")
-        assert [handle.parameter(DELETE, b"b")[0] for _ in range(2)] == [0, 1]
+        assert [handle.parameter(DELETE, b"b")[0] for _unused in range(2)] == [0, 1]
         assert [name.rstrip(b"\0") for name in handle.names(2)[2]] == [b"a", b"c"]
 
     def test_events_of_parameters_go_to_the_sender_too(self, process, handle):
@@ -608,10 +608,12 @@ class TestStandIn:
         for each in (handle, listener):
             each.ioctl(FILTER, FILTER_RECORD.pack(USER, 0))
         event = HEADER_RECORD.pack(77, USER, 2, 0, 4) + b"text" + bytes(4096)
-        for _ in range(3):
+        for _unused in range(3):
             assert handle.ioctl(POST, event[:4096])[0] == 0
         assert (handle.readable(), listener.readable()) == (False, True)
-        headers = [HEADER_RECORD.unpack(listener.ioctl(NEXT_HEADER, bytes(HEADER_RECORD.size))[1]) for _ in range(2)]
+        headers = [
+            HEADER_RECORD.unpack(listener.ioctl(NEXT_HEADER, bytes(HEADER_RECORD.size))[1]) for _unused in range(2)
+        ]
         assert headers[0] == headers[1] == (headers[0][0], USER, 2, 0, 4)
         third = (headers[0][0] + 2).to_bytes(LONG, sys.byteorder)
         assert listener.ioctl(HEADER, third + bytes(8))[1][LONG:] == event[LONG : HEADER_RECORD.size]
@@ -619,7 +621,7 @@ class TestStandIn:
         assert listener.ioctl(EVENT, third + bytes(4088))[0] == -errno.EINVAL
         assert listener.ioctl(HEADER, third + bytes(8))[0] == -errno.EINVAL
         first = headers[0][0].to_bytes(LONG, sys.byteorder)
-        assert [listener.ioctl(DISCARD, first)[0] for _ in range(2)] == [0, -errno.EINVAL]
+        assert [listener.ioctl(DISCARD, first)[0] for _unused in range(2)] == [0, -errno.EINVAL]
         assert listener.readable()
         # Unsubscribing drops what is queued.
         listener.ioctl(FILTER, FILTER_RECORD.pack(0, USER))
@@ -639,7 +641,7 @@ class TestStandIn:
             handle = process.handle()
             handle.bare(REGISTER)
             handle.ioctl(FILTER, FILTER_RECORD.pack(NEW_PARAM, 0))
-            for _ in range(2):
+            for _unused in range(2):
                 device.inject(b"k", b"v")
             if call:
                 handle.bare(call)

@@ -187,6 +187,14 @@ def test_changes_and_failures_are_logged_but_no_values(ovmd, other_side, system_
     assert len(logged()) == 1
 
 
+def test_a_message_that_cannot_be_read_is_logged(one_ovmd, host, other_side, system_log):
+    prefix, logged = system_log
+    host.write(b"/local/domain/5/control/oracle-vmapi/to-guest/1/1", b"x")
+    other_side.send(b"good", b"v")
+    assert one_ovmd("-g", "good", prefix=prefix) == (OK, b"v\n", b"")
+    assert b"message 1 from the host cannot be read and was passed over: its piece 0 is missing" in logged()[1]
+
+
 @pytest.mark.parametrize("arguments", [["-d0", "-p", "k=v"], ["-d1", "-p", "k=v"], ["-p", "nonsense"], ["-l"]])
 def test_what_is_not_logged(one_ovmd, system_log, arguments):
     prefix, logged = system_log

@@ -15,12 +15,12 @@ class ChannelError(Exception):
     :param str remedy: what the reader can do about it, or an empty string.
     """
 
-    def __init__(self, text, remedy=""):
+    def __init__(self, text: str, remedy: str = "") -> None:
         super().__init__(text)
         self.text = text
         self.remedy = remedy
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.text + (": " + self.remedy if self.remedy else "")
 
 

@@ -4,7 +4,9 @@
 
 from . import layout
 from .inbox import Inbox
+from .message import Message
 from .outbox import Outbox
+from .xenstore import XenStore
 
 
 class GuestEnd:
@@ -15,15 +17,15 @@ class GuestEnd:
         at once and its node stays, as with the vendor's driver.
     """
 
-    def __init__(self, store):
+    def __init__(self, store: XenStore) -> None:
         self.store = store
         self.inbox = Inbox(store, layout.TO_GUEST, 0, layout.join)
         self._outbox = Outbox(store, layout.FROM_GUEST, layout.KEY_LIMIT_FROM_GUEST)
 
-    def send(self, message, timeout):
+    def send(self, message: Message, timeout: float) -> int:
         """Send a message to the host; see Outbox.send."""
         return self._outbox.send(message, timeout)
 
-    def send_together(self, messages, timeout):
+    def send_together(self, messages: "list[Message]", timeout: float) -> int:
         """Send several messages to the host, all of them or none; see Outbox.send_together."""
         return self._outbox.send_together(messages, timeout)

@@ -5,7 +5,9 @@
 from . import layout
 from .errors import NotFound
 from .inbox import Inbox
+from .message import Message
 from .outbox import Outbox
+from .xenstore import Transaction, XenStore
 
 #: Seconds that a guest's announced message may take to become whole before it counts as lost.
 GRACE = 1.0
@@ -20,17 +22,17 @@ class HostEnd:
         everything under ``from-guest`` counts against the guest's quota.
     """
 
-    def __init__(self, store, domid, grace=GRACE):
+    def __init__(self, store: XenStore, domid: int, grace: float = GRACE) -> None:
         self.store, self.domid = store, domid
         self._home = layout.home(domid)
         self.inbox = Inbox(store, layout.child(self._home, layout.FROM_GUEST), grace, layout.join_from_guest)
         self._outbox = Outbox(store, layout.child(self._home, layout.TO_GUEST), layout.KEY_LIMIT_TO_GUEST)
 
-    def send(self, message, timeout):
+    def send(self, message: Message, timeout: float) -> int:
         """Send a message to the guest; see Outbox.send."""
         return self._outbox.send(message, timeout)
 
-    def prepare(self):
+    def prepare(self) -> bool:
         """Open the channel: make its nodes, owned by the guest, where the guest cannot write them yet.
 
         Stock toolstacks leave a guest's ``control`` read-only, so a plain Xen host needs
@@ -42,7 +44,7 @@ class HostEnd:
         """
         return self.store.transact(self._prepare)
 
-    def _prepare(self, transaction):
+    def _prepare(self, transaction: Transaction) -> bool:
         if not transaction.exists(self._home):
             raise NotFound("there is no domain %d" % self.domid, "see 'xl list' for those that run")
         changed = False
@@ -57,6 +59,6 @@ class HostEnd:
             changed = True
         return changed
 
-    def _writable(self, permissions):
+    def _writable(self, permissions: "list[bytes]") -> bool:
         """Whether the guest may read and write: as the owner, or by an entry of its own."""
         return permissions[0][1:] == b"%d" % self.domid or b"b%d" % self.domid in permissions[1:]

@@ -8,6 +8,7 @@ from collections import namedtuple
 from . import layout
 from .errors import NotFound
 from .message import Message
+from .xenstore import XenStore
 
 
 class Arrival(namedtuple("Arrival", ("number", "message", "fault"))):
@@ -37,16 +38,16 @@ class Inbox:
     :param join: puts a value's pieces together: layout.join or layout.join_from_guest.
     """
 
-    def __init__(self, store, directory, grace, join, clock=time.monotonic):
+    def __init__(self, store: XenStore, directory: bytes, grace: float, join, clock=time.monotonic) -> None:
         self._store, self._directory, self._grace, self._join, self._clock = store, directory, grace, join, clock
         self._last_write = layout.child(directory, layout.LAST_WRITE)
         self._announced = 0  # the counter as it was last time
-        self._older = set()  # numbers beyond the counter that were announced before it went down
-        self._suspects = {}  # number -> when it was first seen to be odd, and how it was then
+        self._older = set()  # type: set[int]  # numbers beyond the counter that were announced before it went down
+        self._suspects = {}  # type: dict[int, tuple[float, str]]  # number -> when it was first seen to be odd, and how it was then
         #: When (by the clock) pending() should be asked again even if nothing happens, or None.
-        self.again_at = None
+        self.again_at = None  # type: float | None
 
-    def pending(self):
+    def pending(self) -> "list[Arrival]":
         """What has arrived and was not discarded yet, oldest first.
 
         Where one message is not whole yet, those behind it are held back too, to keep
@@ -80,7 +81,7 @@ class Inbox:
             arrivals.append(arrival)
         return arrivals
 
-    def discard(self, arrival):
+    def discard(self, arrival: Arrival) -> None:
         """Remove an arrival from XenStore; without effect where it is gone already."""
         self._store.remove(layout.child(self._directory, arrival.number))
         self._suspects.pop(arrival.number, None)
@@ -101,11 +102,11 @@ class Inbox:
                 return
             time.sleep(max(0, self.again_at - self._clock()))
 
-    def watch(self, token):
+    def watch(self, token: bytes) -> None:
         """Have ``store.wait`` tell of arrivals under this token; it does so at once, too."""
         self._store.watch(self._last_write, token)
 
-    def _look(self, number, overwritten):
+    def _look(self, number: int, overwritten: bool) -> "Arrival | None":
         """Read one message; None where it is gone meanwhile."""
         node = layout.child(self._directory, number)
         try:
@@ -124,7 +125,7 @@ class Inbox:
             return Arrival(number, None, "its value has %d bytes, the limit is %d" % (len(value), layout.VALUE_LIMIT))
         return Arrival(number, Message(key, value), "")
 
-    def _left_behind(self, number, last):
+    def _left_behind(self, number: int, last: int) -> bool:
         """Whether a number beyond the counter was left by a sender that counts anew.
 
         Only this reader's absence can have hidden that restart from it. A message that
@@ -134,7 +135,7 @@ class Inbox:
             return False
         return self._settled(number, "unannounced")
 
-    def _settled(self, number, how):
+    def _settled(self, number: int, how: str) -> bool:
         """Whether a message has looked odd in the same way for longer than the grace."""
         now = self._clock()
         since, before = self._suspects.setdefault(number, (now, how))

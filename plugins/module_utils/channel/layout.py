@@ -32,7 +32,7 @@ DRIVER_PIECE = 2048
 PIECE = 1640
 
 
-def home(domid):
+def home(domid: int) -> bytes:
     """The home of a domain.
 
     :param int domid: the domain's number.
@@ -41,7 +41,7 @@ def home(domid):
     return b"/local/domain/%d" % domid
 
 
-def child(parent, name):
+def child(parent: bytes, name: "bytes | int") -> bytes:
     """The path of a child.
 
     :param bytes parent: path of the parent.
@@ -51,7 +51,7 @@ def child(parent, name):
     return parent + b"/" + (b"%d" % name if isinstance(name, int) else name)
 
 
-def split(value, size=PIECE):
+def split(value: bytes, size: int = PIECE) -> "list[bytes]":
     """Cut a value into the pieces that are stored as children 0, 1, 2...
 
     An empty value is one empty piece: a message without child 0 counts as lost.
@@ -63,7 +63,7 @@ def split(value, size=PIECE):
     return [value[at : at + size] for at in range(0, len(value), size)] or [b""]
 
 
-def join(pieces, overwritten=False):
+def join(pieces: "list[bytes]", overwritten: bool = False) -> bytes:
     """Put a value together again that a host wrote, in pieces of any size.
 
     :param pieces: the children 0, 1, 2... in order, as bytes.
@@ -73,7 +73,7 @@ def join(pieces, overwritten=False):
     return b"".join(pieces)
 
 
-def join_from_guest(pieces, overwritten=False):
+def join_from_guest(pieces: "list[bytes]", overwritten: bool = False) -> bytes:
     """Put a value together again that the vendor's driver may have written.
 
     :param pieces: the children 0, 1, 2... in order, as bytes.
@@ -94,7 +94,7 @@ def join_from_guest(pieces, overwritten=False):
     return b"".join(pieces)
 
 
-def counter(text):
+def counter(text: "bytes | None") -> "int | None":
     """The number in a ``last-write`` node, or None where there is none in it.
 
     Leading blanks and zeros and trailing text are passed over, as the driver does
@@ -109,7 +109,7 @@ def counter(text):
     return int(digits) if digits and len(digits.lstrip(b"0")) <= 10 else None
 
 
-def number(name):
+def number(name: bytes) -> "int | None":
     """The number that a node's name is, or None: canonical decimal, at most 32 bits.
 
     :param bytes name: the name of a message or piece node.
@@ -120,7 +120,7 @@ def number(name):
     return int(name)
 
 
-def numbers(names):
+def numbers(names: "list[bytes]") -> "list[int]":
     """The message numbers among the names in a directory, ascending.
 
     Messages count from 1; everything else (``last-write``, ``0``, ``01``, ``x``) is
@@ -132,7 +132,7 @@ def numbers(names):
     return sorted(n for n in map(number, names) if n)
 
 
-def whole(names):
+def whole(names: "list[bytes]") -> bool:
     """Whether the names of a message's children are exactly 0, 1, 2... without a gap.
 
     :param names: iterable of bytes.

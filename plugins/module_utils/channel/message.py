@@ -21,7 +21,7 @@ class Message(namedtuple("Message", ("key", "value"))):
         # A value may be a secret, and a repr ends up in tracebacks and logs.
         return "Message(key=%r, value=<%d bytes>)" % (self.key, len(self.value))
 
-    def check(self, key_limit):
+    def check(self, key_limit: int) -> "Message":
         """Refuse what the channel would cut, drop or garble.
 
         :param int key_limit: bytes; ``layout.KEY_LIMIT_FROM_GUEST`` or
@@ -50,7 +50,7 @@ class Message(namedtuple("Message", ("key", "value"))):
         return self
 
 
-def display(raw, longest=64):
+def display(raw: bytes, longest: int = 64) -> str:
     """Bytes as text for an error or log line: one line, no control characters, not endless.
 
     :param bytes raw: a key, never a value.

@@ -6,6 +6,8 @@ import time
 
 from . import layout
 from .errors import NotFound, PermissionDenied, QuotaExceeded
+from .message import Message
+from .xenstore import Transaction, XenStore
 
 #: Messages that may be sent together: a transaction must not get so big that readers keep
 #: disturbing it, and xenstored limits its nodes to 1024.
@@ -24,11 +26,11 @@ class Outbox:
     :param int key_limit: bytes of the longest key in this direction.
     """
 
-    def __init__(self, store, directory, key_limit):
+    def __init__(self, store: XenStore, directory: bytes, key_limit: int) -> None:
         self._store, self._directory, self._key_limit = store, directory, key_limit
         self._last_write = layout.child(directory, layout.LAST_WRITE)
 
-    def send(self, message, timeout):
+    def send(self, message: Message, timeout: float) -> int:
         """Send one message; where the other side has to make room first, wait for that.
 
         :param Message message: what to send.
@@ -47,7 +49,7 @@ class Outbox:
             except QuotaExceeded as full:
                 self._wait_for_room(deadline, full)
 
-    def send_together(self, messages, timeout):
+    def send_together(self, messages: "list[Message]", timeout: float) -> int:
         """Send several messages in order, all of them or none, in half the requests that one by one takes.
 
         :param messages: of Message; at most TOGETHER.
@@ -65,7 +67,7 @@ class Outbox:
                 "have the host open the message channel for it (on plain Xen: make that node, owned by the guest)",
             ) from denied
 
-    def _put(self, transaction, messages):
+    def _put(self, transaction: Transaction, messages: "list[Message]") -> int:
         number = self._newest(transaction)
         for message in messages:
             number += 1
@@ -76,7 +78,7 @@ class Outbox:
         transaction.write(self._last_write, b"%d" % number)
         return number
 
-    def _newest(self, transaction):
+    def _newest(self, transaction: Transaction) -> int:
         """The highest number in use, or 0.
 
         What lies beyond the counter was left by a sender that counted anew. It must not
@@ -91,10 +93,10 @@ class Outbox:
             found.append(layout.counter(transaction.read(self._last_write)) or 0)
         return max(found or [0])
 
-    def _waiting(self):
+    def _waiting(self) -> int:
         return len(layout.numbers(self._store.directory(self._directory)))
 
-    def _wait_for_room(self, deadline, full):
+    def _wait_for_room(self, deadline: float, full: QuotaExceeded) -> None:
         """Return when the other side has collected something; raise when it does not in time."""
         waiting = self._waiting()
         token = b"room:" + self._directory

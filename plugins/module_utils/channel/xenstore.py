@@ -82,7 +82,7 @@ _ERRORS = {
 }
 
 
-def candidates(path=None, role="guest", environ=None):
+def candidates(path: "str | None" = None, role: str = "guest", environ=None) -> "list[str]":
     """The places to look for XenStore, best first.
 
     :param path: a unix socket or a device, which is then the only candidate.
@@ -108,22 +108,22 @@ class _Requests:
     at the caller's own home. Every method raises an XenStoreError when refused.
     """
 
-    def _call(self, op, path, *more, **how):
+    def _call(self, op: int, path: bytes, *more: bytes, **how) -> bytes:
         raise AssertionError("abstract")  # pragma: no cover
 
-    def read(self, path):
+    def read(self, path: bytes) -> bytes:
         """:returns: the value of a node, every byte of it."""
         return self._call(Op.READ, path)
 
-    def write(self, path, value):
+    def write(self, path: bytes, value: bytes) -> None:
         """Set the value of a node, making it and its parents where they do not exist."""
         self._call(Op.WRITE, path, value, end=b"")
 
-    def mkdir(self, path):
+    def mkdir(self, path: bytes) -> None:
         """Make a node with an empty value; no change where it exists."""
         self._call(Op.MKDIR, path)
 
-    def remove(self, path):
+    def remove(self, path: bytes) -> None:
         """Remove a node and all below it. A node that is not there is no error.
 
         oxenstored says ENOENT there, and the C xenstored only where the parent is missing too.
@@ -133,7 +133,7 @@ class _Requests:
         except NotFound:
             pass
 
-    def directory(self, path):
+    def directory(self, path: bytes) -> "list[bytes]":
         """:returns: the names of the children of a node, a list of bytes in XenStore's order."""
         try:
             listing = self._call(Op.DIRECTORY, path)
@@ -141,7 +141,7 @@ class _Requests:
             return self._directory_in_parts(path)
         return listing[:-1].split(b"\0") if listing else []
 
-    def _directory_in_parts(self, path):
+    def _directory_in_parts(self, path: bytes) -> "list[bytes]":
         names, generation = b"", None
         while True:
             part = self._call(_DIRECTORY_PART, path, b"%d" % len(names))
@@ -158,7 +158,7 @@ class _Requests:
                 return names[:-1].split(b"\0") if names else []
             names += listing
 
-    def exists(self, path):
+    def exists(self, path: bytes) -> bool:
         """:returns: whether the node exists, as far as this domain may know."""
         try:
             self._call(Op.GET_PERMS, path)
@@ -166,11 +166,11 @@ class _Requests:
             return False
         return True
 
-    def get_permissions(self, path):
+    def get_permissions(self, path: bytes) -> "list[bytes]":
         """:returns: the permissions, a list such as ``[b"n5", b"r0"]``: the owner with what all others may do first."""
         return self._call(Op.GET_PERMS, path)[:-1].split(b"\0")
 
-    def set_permissions(self, path, permissions):
+    def set_permissions(self, path: bytes, permissions: "list[bytes]") -> None:
         """Set the permissions; see get_permissions."""
         self._call(Op.SET_PERMS, path, *permissions)
 
@@ -194,11 +194,12 @@ class XenStore(_Requests):
     :raises XenStoreUnavailable: saying which places were tried, and why each failed.
     """
 
-    def __init__(self, path=None, timeout=TIMEOUT, role="guest"):
+    def __init__(self, path: "str | None" = None, timeout: float = TIMEOUT, role: str = "guest") -> None:
         self.timeout = timeout
-        self._limit = None  # of until()
-        self._watches = {}  # token -> path, to set them again on a new connection
-        self._events = deque()  # type: deque
+        self._limit = None  # type: float | None  # of until()
+        # token -> path, to set them again on a new connection
+        self._watches = {}  # type: dict[bytes, bytes]
+        self._events = deque()  # type: deque[tuple[bytes, bytes]]
         self._request_id = 0
         self._connection = 0  # how many connections there have been: tells old from new
         self._fd = -1
@@ -228,11 +229,11 @@ class XenStore(_Requests):
     def __exit__(self, *_exc):
         self.close()
 
-    def fileno(self):
+    def fileno(self) -> int:
         """:returns: a descriptor that is readable when wait() may have something, for a loop of one's own."""
         return self._fd
 
-    def close(self):
+    def close(self) -> None:
         """Close the connection; XenStore drops its watches and open transactions."""
         self._watches.clear()
         self._events.clear()
@@ -240,7 +241,7 @@ class XenStore(_Requests):
 
     # Requests that make sense outside of a transaction only
 
-    def introduce(self, domid, gfn, port):
+    def introduce(self, domid: int, gfn: int, port: int) -> None:
         """Tell xenstored of a new domain, as a toolstack does.
 
         :param int domid: the domain's number.
@@ -249,7 +250,7 @@ class XenStore(_Requests):
         """
         self._call(Op.INTRODUCE, b"%d" % domid, b"%d" % gfn, b"%d" % port)
 
-    def watch(self, path, token):
+    def watch(self, path: bytes, token: bytes) -> None:
         """Ask for an event whenever the node, or one below it, changes; there is one at once.
 
         The watch is set again on every new connection, and fires then too.
@@ -261,7 +262,7 @@ class XenStore(_Requests):
             self._watches.pop(token, None)
             raise
 
-    def unwatch(self, path, token):
+    def unwatch(self, path: bytes, token: bytes) -> None:
         """Stop a watch. Events that are already here stay."""
         self._watches.pop(token, None)
         try:
@@ -269,7 +270,7 @@ class XenStore(_Requests):
         except NotFound:
             pass  # it went with a connection that was lost
 
-    def wait(self, timeout, token=None):
+    def wait(self, timeout: float, token: "bytes | None" = None) -> "tuple[bytes, bytes] | None":
         """Wait for the next event of a watch. Other threads wait for the connection meanwhile.
 
         :param float timeout: seconds; 0 only looks.
@@ -298,14 +299,14 @@ class XenStore(_Requests):
                     except ConnectionLost:
                         continue
 
-    def until(self, deadline):
+    def until(self, deadline: float) -> "_Until":
         """Bound all calls within a ``with`` block together.
 
         :param float deadline: as of time.monotonic().
         """
         return _Until(self, deadline)
 
-    def transaction(self):
+    def transaction(self) -> "_Transacting":
         """A transaction as a context manager: committed at the end, given up on an exception.
 
         :raises Conflict: when another writer was faster; see transact, which tries again.
@@ -561,7 +562,7 @@ class XenStore(_Requests):
                 raise self._refusal(Op.WATCH, (path,), answer.rstrip(b"\0"))
 
 
-def _open_socket(path, timeout):
+def _open_socket(path: str, timeout: float) -> int:
     """Connect to a unix socket within some seconds and give its descriptor.
 
     A stopped xenstored's queue of connections is full at once. Only this option bounds

@@ -41,7 +41,7 @@ class ParameterList:
     :raises ParameterListError: saying what is wrong with which path.
     """
 
-    def __init__(self, directory=DIRECTORY, timeout=10.0):
+    def __init__(self, directory: str = DIRECTORY, timeout: float = 10.0) -> None:
         self.path = os.path.join(directory, FILE)
         self._timeout = timeout
         _make_private(directory, self.path)
@@ -95,7 +95,7 @@ class ParameterList:
         row = self._base.execute("SELECT boot FROM life").fetchone()
         return schema, row and row[0]
 
-    def writing(self):
+    def writing(self) -> "_Writing":
         """The list for this process alone, as a context manager: committed at its end, undone on an exception.
 
         :raises ParameterListError: another process kept it for longer than the timeout.
@@ -104,19 +104,19 @@ class ParameterList:
 
     # Reading
 
-    def entries(self):
+    def entries(self) -> "list[Entry]":
         """:returns: all parameters in order, a list of Entry."""
         with _Translated(self.path):
             rows = self._base.execute("SELECT key, value, secret FROM parameter ORDER BY position")
             return [Entry(bytes(key), bytes(value), bool(secret)) for key, value, secret in rows]
 
-    def get(self, key):
+    def get(self, key: bytes) -> "bytes | None":
         """:returns: a value, or None where there is no such key."""
         with _Translated(self.path):
             row = self._base.execute("SELECT value FROM parameter WHERE key = ?", (_blob(key),)).fetchone()
             return row and bytes(row[0])
 
-    def taken(self):
+    def taken(self) -> "dict[int, Message]":
         """:returns: the messages that are in the list but not yet removed from XenStore: ``{number: Message}``."""
         with _Translated(self.path):
             rows = self._base.execute("SELECT number, key, value FROM taken")
@@ -124,7 +124,7 @@ class ParameterList:
 
     # Writing; only inside writing()
 
-    def put(self, message, secret=False):
+    def put(self, message: Message, secret: bool = False) -> None:
         """Set a parameter: in place where the key is there, else at the end. Once secret, a key stays so."""
         found = self._base.execute(
             "UPDATE parameter SET value = ?, secret = secret OR ? WHERE key = ?",
@@ -136,27 +136,27 @@ class ParameterList:
                 (_blob(message.key), _blob(message.value), int(secret)),
             )
 
-    def conceal(self, keys):
+    def conceal(self, keys: "list[bytes]") -> None:
         """Mark parameters as secret."""
         for key in keys:
             self._base.execute("UPDATE parameter SET secret = 1 WHERE key = ?", (_blob(key),))
 
-    def delete(self, key):
+    def delete(self, key: bytes) -> bool:
         """:returns: whether the key was there."""
         return bool(self._base.execute("DELETE FROM parameter WHERE key = ?", (_blob(key),)).rowcount)
 
-    def delete_all(self):
+    def delete_all(self) -> int:
         """:returns: how many there were."""
         return self._base.execute("DELETE FROM parameter").rowcount
 
-    def take(self, number, message):
+    def take(self, number: int, message: Message) -> None:
         """Note that a message is in the list, until untake."""
         self._base.execute(
             "INSERT OR REPLACE INTO taken (number, key, value) VALUES (?, ?, ?)",
             (number, _blob(message.key), _blob(message.value)),
         )
 
-    def untake(self, number):
+    def untake(self, number: int) -> None:
         """Forget the note of take: the message is gone from XenStore."""
         self._base.execute("DELETE FROM taken WHERE number = ?", (number,))
 

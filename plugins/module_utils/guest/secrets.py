@@ -9,7 +9,7 @@ _HOST_KEYS = (b"ssh.host-key", b"ssh.host-rsa-key", b"ssh.host-dsa-key")
 _PUBLIC = (b"-pub", b"-type")
 
 
-def secret_by_name(key):
+def secret_by_name(key: bytes) -> bool:
     """Whether the value of a key is a secret whoever set it.
 
     :param bytes key: the parameter's key.

@@ -11,9 +11,11 @@ import time
 from ..channel import layout
 from ..channel.errors import ChannelError, QuotaExceeded
 from ..channel.guest_end import GuestEnd
-from ..channel.message import display
+from ..channel.inbox import Arrival
+from ..channel.message import Message, display
 from ..channel.outbox import TOGETHER
 from ..channel.xenstore import TIMEOUT, XenStore
+from .entry import Entry
 from .errors import SendFailed
 from .events import EVENT_KEY
 from .parameter_list import DIRECTORY, ParameterList
@@ -60,7 +62,7 @@ class XenStoreBackend:
 
     # Receiving
 
-    def receive(self):
+    def receive(self) -> "list[Message]":
         with self._store.until(time.monotonic() + self._timeout):
             if not self._arrived() and not self._list.taken():
                 return []  # the usual case takes no lock
@@ -85,16 +87,16 @@ class XenStoreBackend:
                         self._list.untake(arrival.number)
         return new
 
-    def pending(self):
+    def pending(self) -> "list[Message]":
         taken = self._list.taken()
         return [a.message for a in self._arrived() if taken.get(a.number) != a.message and a.message.key != EVENT_KEY]
 
-    def _arrived(self):
+    def _arrived(self) -> "list[Arrival]":
         arrivals = self._end.inbox.pending()
         self.faults = [(arrival.number, arrival.fault) for arrival in arrivals if arrival.fault]
         return [arrival for arrival in arrivals if not arrival.fault]
 
-    def wait(self, timeout):
+    def wait(self, timeout: float) -> bool:
         if not self._watching:
             self._end.inbox.watch(_ARRIVED)
             self._store.watch(layout.child(layout.FROM_GUEST, layout.LAST_WRITE), _SENT)
@@ -103,16 +105,16 @@ class XenStoreBackend:
 
     # The list
 
-    def entries(self):
+    def entries(self) -> "list[Entry]":
         return self._list.entries()
 
-    def get(self, key):
+    def get(self, key: bytes) -> "bytes | None":
         return self._list.get(key)
 
-    def check(self, message):
+    def check(self, message: Message) -> Message:
         return message.check(layout.KEY_LIMIT_FROM_GUEST)
 
-    def set(self, messages, secret=()):
+    def set(self, messages: "list[Message]", secret=()) -> None:
         messages = [self.check(message) for message in messages]
         sent = []  # type: list
         for at in range(0, len(messages), TOGETHER):
@@ -124,7 +126,7 @@ class XenStoreBackend:
                 for message in together:
                     self._transmit([message], secret, sent)
 
-    def _transmit(self, messages, secret, sent):
+    def _transmit(self, messages: "list[Message]", secret, sent: "list[bytes]") -> None:
         """Send some messages, all or none, and store them; their keys are appended to ``sent``.
 
         :raises QuotaExceeded: only for several: there is not room for all.
@@ -155,14 +157,14 @@ class XenStoreBackend:
                     self._list.put(message, message.key in secret)
         sent += [message.key for message in messages]
 
-    def conceal(self, keys):
+    def conceal(self, keys: "list[bytes]") -> None:
         with self._list.writing():
             self._list.conceal(keys)
 
-    def delete(self, keys):
+    def delete(self, keys: "list[bytes]") -> "list[bytes]":
         with self._list.writing():
             return [key for key in keys if self._list.delete(key)]
 
-    def delete_all(self):
+    def delete_all(self) -> int:
         with self._list.writing():
             return self._list.delete_all()

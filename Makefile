@@ -37,12 +37,14 @@ format: ## let ruff put the Python files into shape
 bench: ## measure against the alternatives
 	@$(RUN) python -m bench $(ARGS)
 
-programs: ## build the command lines as single files
-	@$(RUN) python programs/build.py $(ARGS)
+programs: ## build the command lines as single files, into build/
+	@mkdir -p build
+	@$(RUN) python programs/build.py --output build $(ARGS)
 
 fresh: ## prove the README in a bare Debian system (as root: it needs podman)
 	@$(RUN) python -m toolchain.fresh $(ARGS)
 
 clean: ## remove the toolchain and all that was made from it
-	@rm -rf "$${OVM_CACHE:-.cache}" .pytest_cache .ruff_cache .mypy_cache .hypothesis .ansible tests/output
+	@cache=$${OVM_CACHE:-.cache}; if grep -qs 'ovm\.messaging' "$$cache/CACHEDIR.TAG"; then rm -rf "$$cache"; fi
+	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .ansible build tests/output
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

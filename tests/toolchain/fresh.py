@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Prove the README: run the commands of its section "Try it" in a bare Debian 12.
+"""Prove the README: run the commands of its section "Try it" in a bare Debian.
 
 Bare means the packages without which Debian is none (mmdebstrap's minbase). What the README
 names comes on top, then its commands run, once as root and once as an ordinary user, on a
@@ -23,7 +23,6 @@ import time
 
 from toolchain import CACHE, ROOT, pip_settings
 
-SUITE = "bookworm"
 IMAGE = "localhost/ovm-messaging-fresh"
 #: The image and podman's settings.
 STORE = CACHE / "fresh"
@@ -81,9 +80,10 @@ def apt_options():
     return "".join(line for line in lines if not line.startswith("Acquire::IndexTargets"))
 
 
-def apt_sources():
-    """The mirrors of the suite that this machine uses, or none, which means Debian's own.
+def apt_sources(suite):
+    """The mirrors of a suite that this machine uses, or none, which means Debian's own.
 
+    :param str suite: Debian's name of the release.
     :returns: lines for a sources.list.
     :rtype: list of str
     """
@@ -94,7 +94,7 @@ def apt_sources():
         {
             f"deb {line}"
             for line in targets.splitlines()
-            if re.fullmatch(SUITE + "(-updates|-security)?", line.split()[1])
+            if re.fullmatch(suite + "(-updates|-security)?", line.split()[1])
         }
     )
 
@@ -150,12 +150,12 @@ def podman(*arguments):
     return ["podman", f"--root={STORE}/storage", f"--runroot={STORE}/run", *arguments]
 
 
-def make_image():
-    options, sources = apt_options(), apt_sources()
-    key = hashlib.sha256(repr((SUITE, options, sources)).encode()).hexdigest()[:12]
-    archive = STORE / f"{SUITE}-{key}.tar"
+def make_image(suite):
+    options, sources = apt_options(), apt_sources(suite)
+    key = hashlib.sha256(repr((options, sources)).encode()).hexdigest()[:12]
+    archive = STORE / f"{suite}-{key}.tar"
     if not archive.exists():
-        with timed(f"making a bare {SUITE}"):
+        with timed(f"making a bare {suite}"):
             (STORE / "apt.conf").write_text(options)
             partial = archive.with_suffix(".partial.tar")
             subprocess.run(
@@ -164,7 +164,7 @@ def make_image():
                     "--quiet",
                     "--variant=minbase",
                     f"--aptopt={STORE}/apt.conf",
-                    SUITE,
+                    suite,
                     str(partial),
                     *sources,
                 ],
@@ -273,14 +273,16 @@ def prove(user):
 def main():
     parser = argparse.ArgumentParser(prog="make fresh", description=__doc__.splitlines()[0])
     parser.add_argument("user", nargs="*", help="root, or the name of an ordinary user; both if none is given")
-    users = parser.parse_args().user or ["root", "tester"]
+    parser.add_argument("--suite", default="bookworm", help="the Debian release to run in (%(default)s)")
+    arguments = parser.parse_args()
+    users = arguments.user or ["root", "tester"]
     if os.geteuid() != 0:
         fail("podman needs root for this: run it as root, for example by sudo make fresh")
     readme_commands()
     install_tools()
     STORE.mkdir(parents=True, exist_ok=True)
     configure_podman()
-    make_image()
+    make_image(arguments.suite)
     try:
         failed = [user for user in users if not prove(user)]
     finally:

@@ -21,6 +21,8 @@ CHECKS = {
     "docs": "antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self"
     " --check-extra-docs-refs .",
     "headers": "python -m toolchain.headers",
+    # by what they are, as most have no extension
+    "shellcheck": "git grep --untracked -lzE '^#!(/bin/|/usr/bin/env )(ba)?sh' | xargs -0 shellcheck",
 }
 
 
@@ -38,7 +40,7 @@ def run(name):
     )
     start = time.monotonic()
     done = subprocess.run(
-        CHECKS[name].split(),
+        ["sh", "-c", CHECKS[name]],
         cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, check=False,
     )  # fmt: skip

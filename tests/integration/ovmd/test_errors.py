@@ -198,5 +198,6 @@ def test_a_message_that_cannot_be_read_is_logged(one_ovmd, host, other_side, sys
 @pytest.mark.parametrize("arguments", [["-d0", "-p", "k=v"], ["-d1", "-p", "k=v"], ["-p", "nonsense"], ["-l"]])
 def test_what_is_not_logged(one_ovmd, system_log, arguments):
     prefix, logged = system_log
-    one_ovmd(*arguments, prefix=prefix)
-    assert logged() == []
+    code, _out, err = one_ovmd(*arguments, prefix=prefix)
+    assert logged() == [] and b"unshare" not in err
+    assert code == (BAD_INPUT if "nonsense" in arguments else OK)

@@ -53,6 +53,8 @@ PARAM_RULES = dict(
         ("state", "absent", ("params", "key", "keys", "secret_params", "binary_params", "all"), True),
     ],
 )
+# Seconds: ten days, which is for ever; it keeps infinity and nonsense (NaN) out.
+_LONGEST = 864000
 # Options that mean something in one state only.
 _ONLY = dict(present=("value", "exclusive", "resend"), absent=("keys", "all"))
 
@@ -99,6 +101,7 @@ def set_or_delete(module):
         for message in plan.send:
             backend.check(message)  # a backend may take less than the channel does, in check mode too
         entries = plan.after if module.check_mode else planning.carry_out(plan, backend, secret)
+        _warn(module, backend)
     return _outcome(plan, entries, secret)
 
 
@@ -108,8 +111,8 @@ def read(module):
     :returns: the module's result; with a ``msg`` where the task has failed.
     """
     options = module.params
-    if options["wait_timeout"] < 0:
-        raise BadOptions("wait_timeout is %g" % options["wait_timeout"], "give 0 or more seconds")
+    if not 0 <= options["wait_timeout"] <= _LONGEST:
+        raise BadOptions("wait_timeout is %g" % options["wait_timeout"], "give 0 to %d seconds" % _LONGEST)
     waiting = options["wait"] or bool(options["patterns"])
     asked = _conditions(options["keys"], options["patterns"])
     started = time.monotonic()
@@ -117,6 +120,7 @@ def read(module):
         entries, missing = wait_for(
             backend, lambda: _look(module, backend), asked, options["wait_timeout"] if waiting else 0
         )
+        _warn(module, backend)
     if options["keys"] is not None or options["patterns"]:
         entries = [entry for entry in entries if entry.key in asked]
     result = _shown(entries, show_secrets=options["show_secrets"])
@@ -137,8 +141,8 @@ def read(module):
 
 
 def _backend(options):
-    if options["timeout"] <= 0:
-        raise BadOptions("timeout is %g" % options["timeout"], "give more than 0 seconds")
+    if not 0 < options["timeout"] <= _LONGEST:
+        raise BadOptions("timeout is %g" % options["timeout"], "give more than 0 and up to %d seconds" % _LONGEST)
     return open_backend(
         options["backend"], options["xenstore_path"], options["ovmapi_path"], options["state_dir"], options["timeout"]
     )
@@ -146,12 +150,15 @@ def _backend(options):
 
 def _look(module, backend):
     """The list with all that the host has sent: taken into it, or in check mode only looked at."""
-    pending = backend.pending() if module.check_mode else []
-    if not module.check_mode:
-        backend.receive()
+    if module.check_mode:
+        return planning.with_pending(backend.entries(), backend.pending())
+    backend.receive()
+    return backend.entries()
+
+
+def _warn(module, backend):
     for number, fault in backend.faults:
         module.warn("message %d from the host cannot be read and was passed over: %s" % (number, fault))
-    return planning.with_pending(backend.entries(), pending)
 
 
 def _intention(options):

@@ -181,7 +181,9 @@ BAD = [
     (dict(params={"a": "1"}, keys=["b"]), "keys has no meaning with state=present: leave it out, or use state=absent"),
     (dict(params={"a": "1"}, all=True), "all has no meaning with state=present"),
     (dict(key="a", state="absent", resend=True), "resend has no meaning with state=absent"),
-    (dict(params={"a": "1"}, timeout=0), "timeout is 0: give more than 0 seconds"),
+    (dict(params={"a": "1"}, timeout=0), "timeout is 0: give more than 0 and up to 864000 seconds"),
+    (dict(params={"a": "1"}, timeout="nan"), "timeout is nan: give more than 0"),
+    (dict(params={"a": "1"}, timeout="inf"), "timeout is inf: give more than 0"),
     (dict(params={"a": "1"}, backend="ovmapi", ovmapi_path="/no/such/ovmapi"), "/no/such/ovmapi"),
     (dict(params={"a": "1"}, xenstore_path="/no/such/xenbus"), "XenStore at /no/such/xenbus cannot be opened"),
 ]

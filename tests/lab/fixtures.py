@@ -5,8 +5,11 @@
 To have them, ``pytest_plugins = ["lab.fixtures"]`` in a conftest.py.
 """
 
+import contextlib
+
 import pytest
 
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 
 from . import parts
@@ -20,13 +23,20 @@ def lab_parts():
     return parts.get()
 
 
-@pytest.fixture(params=KINDS)
-def xenstored(request, lab_parts):
-    """A running Daemon; the test runs once with each kind."""
-    with Daemon(request.param) as daemon:
+@contextlib.contextmanager
+def running(kind):
+    """A Daemon that runs; its guests end with it."""
+    with Daemon(kind) as daemon:
         yield daemon
         for guest in list(daemon.domains):
             guest.close()
+
+
+@pytest.fixture(params=KINDS)
+def xenstored(request, lab_parts):
+    """A running Daemon; the test runs once with each kind."""
+    with running(request.param) as daemon:
+        yield daemon
 
 
 @pytest.fixture
@@ -50,3 +60,9 @@ def make_guest(xenstored):
 def guest(make_guest):
     """A Guest with the domain number 5."""
     return make_guest(5)
+
+
+@pytest.fixture
+def host_end(guest, host):
+    """The host's end of the channel to that guest."""
+    return HostEnd(host, guest.domid)

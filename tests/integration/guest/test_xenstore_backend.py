@@ -12,7 +12,6 @@ import pytest
 
 from ansible_collections.ovm.messaging.plugins.module_utils.channel import xenstore
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import InvalidMessage, XenStoreUnavailable
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 from ansible_collections.ovm.messaging.plugins.module_utils.guest import backend as backends
@@ -28,16 +27,6 @@ from ansible_collections.ovm.messaging.plugins.module_utils.guest.xenstore_backe
 from lab.ovmapi import Device
 
 LONG = 20.0
-
-
-@pytest.fixture
-def guest(make_guest):
-    return make_guest(5)
-
-
-@pytest.fixture
-def host_end(guest, host):
-    return HostEnd(host, 5)
 
 
 @pytest.fixture

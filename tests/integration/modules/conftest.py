@@ -8,8 +8,6 @@ import subprocess
 
 import pytest
 
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
-
 #: Seconds after which a playbook is taken to hang.
 PATIENCE = 120
 
@@ -76,16 +74,6 @@ class Playbook:
             found = json.load(source)
         os.unlink(results)
         return found if len(found) > 1 else found[0]
-
-
-@pytest.fixture
-def guest(make_guest):
-    return make_guest(5)
-
-
-@pytest.fixture
-def host_end(guest, host):
-    return HostEnd(host, 5)
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ import pytest
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.programs import build
-from lab.daemon import KINDS, Daemon
+from lab.daemon import KINDS
+from lab.fixtures import running
 
 #: Seconds after which a program counts as hanging.
 PATIENCE = 60
@@ -128,10 +129,8 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture
 def xenstored(request, lab_parts):
     """The lab's, but for which tests run with which daemon."""
-    with Daemon(request.param) as daemon:
+    with running(request.param) as daemon:
         yield daemon
-        for guest in list(daemon.domains):
-            guest.close()
 
 
 @pytest.fixture

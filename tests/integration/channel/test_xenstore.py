@@ -31,7 +31,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore imp
 
 ALL_BYTES = bytes(range(256))
 #: Seconds: short where the time is to run out, long where it must not.
-SHORT, LONG = 0.15, 20.0
+SHORT, LONG = 0.3, 20.0
 F_SETPIPE_SZ = 1031  # linux/fcntl.h; in Python's fcntl since 3.10
 
 

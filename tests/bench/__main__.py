@@ -188,7 +188,6 @@ def main(names):
                 getattr(bench, name)()
         finally:
             collector.close()
-            bench.guest.close()
     bench.report.write(os.path.join(cache, "bench.json"))
     missed = [row["name"] for row in bench.report.rows if not row["met"]]
     print(

@@ -25,7 +25,7 @@ class Daemon:
     :param dict settings: of oxenstored's configuration, such as ``{"quota-maxentity": 50}``.
     :param bool detached: it shall outlive this process.
     :ivar str path: the socket.
-    :ivar domains: what restart() introduces again: objects with a method ``reintroduce()``.
+    :ivar domains: its guests: restart() introduces them again, close() ends them.
     """
 
     def __init__(self, kind="c", directory=None, arguments=(), settings=(), detached=False):
@@ -77,7 +77,9 @@ class Daemon:
             domain.reintroduce()
 
     def close(self):
-        """End it, and remove its folder if that is its own."""
+        """End its guests and it, and remove its folder if that is its own."""
+        for domain in list(self.domains):
+            domain.close()
         self.stop()
         if self._own:
             shutil.rmtree(self.directory, ignore_errors=True)

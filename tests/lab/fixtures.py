@@ -5,8 +5,6 @@
 To have them, ``pytest_plugins = ["lab.fixtures"]`` in a conftest.py.
 """
 
-import contextlib
-
 import pytest
 
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
@@ -23,19 +21,10 @@ def lab_parts():
     return parts.get()
 
 
-@contextlib.contextmanager
-def running(kind):
-    """A Daemon that runs; its guests end with it."""
-    with Daemon(kind) as daemon:
-        yield daemon
-        for guest in list(daemon.domains):
-            guest.close()
-
-
 @pytest.fixture(params=KINDS)
 def xenstored(request, lab_parts):
     """A running Daemon; the test runs once with each kind."""
-    with running(request.param) as daemon:
+    with Daemon(request.param) as daemon:
         yield daemon
 
 

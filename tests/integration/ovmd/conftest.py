@@ -15,8 +15,7 @@ import pytest
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.programs import build
-from lab.daemon import KINDS
-from lab.fixtures import running
+from lab.daemon import KINDS, Daemon
 
 #: Seconds after which a program counts as hanging.
 PATIENCE = 60
@@ -129,7 +128,7 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture
 def xenstored(request, lab_parts):
     """The lab's, but for which tests run with which daemon."""
-    with running(request.param) as daemon:
+    with Daemon(request.param) as daemon:
         yield daemon
 
 

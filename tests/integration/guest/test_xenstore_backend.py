@@ -168,19 +168,23 @@ def test_a_plan_is_carried_out(backend, host_end):
 # Deaths
 
 
-def child_that_dies_at(step, work):
-    """Run work in a forked child that is killed at its nth exchange with XenStore; whether it was."""
+#: Exchanges with XenStore that the receiver and the sender below take: each is a moment to die at.
+RECEIVING, SENDING = 36, 10
+
+
+def child_that_dies(moment, step, work):
+    """Run work in a forked child that is killed before or after its nth exchange with XenStore; whether it was."""
     child = os.fork()
     if child == 0:  # pragma: no cover - not seen by the measurement
         exchange, steps = XenStore._exchange, [0]
 
         def dying(self, *arguments):
             steps[0] += 1
-            if steps[0] == 2 * step + 1:
-                os.kill(os.getpid(), signal.SIGKILL)  # before the request
+            if steps[0] == step and moment == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
             answer = exchange(self, *arguments)
-            if steps[0] == step + 1 and step % 2:
-                os.kill(os.getpid(), signal.SIGKILL)  # after its answer
+            if steps[0] == step and moment == "after":
+                os.kill(os.getpid(), signal.SIGKILL)
             return answer
 
         XenStore._exchange = dying
@@ -195,9 +199,10 @@ def child_that_dies_at(step, work):
     return status != 0
 
 
-@pytest.mark.parametrize("step", range(24))
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("step", range(1, RECEIVING + 1))
 def test_a_receiver_that_dies_anywhere_loses_nothing_and_repeats_nothing(
-    open_guest, host_end, host, guest, state, step
+    open_guest, host_end, host, guest, state, moment, step
 ):
     sent = [Message(b"a", b"1"), Message(b"b", b"x" * 4000), Message(b"a", b"2"), Message(b"c", b"3")]
     for message in sent:
@@ -207,7 +212,7 @@ def test_a_receiver_that_dies_anywhere_loses_nothing_and_repeats_nothing(
         with XenStoreBackend(guest.path, state, LONG) as dying:
             dying.receive()
 
-    child_that_dies_at(step, receive)
+    assert child_that_dies(moment, step, receive)
     survivor = open_guest()
     if survivor.get(b"a") is None:  # it died before it kept anything
         assert survivor.receive() == sent and survivor.get(b"a") == b"2"
@@ -220,15 +225,16 @@ def test_a_receiver_that_dies_anywhere_loses_nothing_and_repeats_nothing(
     assert survivor.receive() == [(b"a", b"3")]
 
 
-@pytest.mark.parametrize("step", range(0, 24, 2))
-def test_a_sender_that_dies_anywhere_leaves_a_list_that_was_sent(open_guest, host_end, guest, state, step):
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("step", range(1, SENDING + 1))
+def test_a_sender_that_dies_anywhere_leaves_a_list_that_was_sent(open_guest, host_end, guest, state, moment, step):
     messages = [Message(b"a", b"1"), Message(b"b", b"x" * 4000)]
 
     def send():
         with XenStoreBackend(guest.path, state, LONG) as dying:
             dying.set(messages)
 
-    child_that_dies_at(step, send)
+    assert child_that_dies(moment, step, send)
     survivor = open_guest()
     stored = pairs(survivor)
     survivor.set([Message(b"c", b"3")])

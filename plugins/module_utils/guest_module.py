@@ -17,8 +17,8 @@ from .guest import plan as planning
 from .guest.backend import AUTO, BACKENDS, DEVICE, open_backend
 from .guest.errors import SendFailed
 from .guest.parameter_list import DIRECTORY
-from .guest.secrets import secret_by_name
 from .guest.waiting import wait_for
+from .secret_names import secret_by_name
 
 #: The options of doc_fragments/guest.py.
 GUEST_OPTIONS = dict(

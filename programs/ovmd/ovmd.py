@@ -117,7 +117,7 @@ class Log:
 def _line(text, message, secret):
     if message is None:
         return text
-    from ansible_collections.ovm.messaging.plugins.module_utils.guest.secrets import secret_by_name
+    from ansible_collections.ovm.messaging.plugins.module_utils.secret_names import secret_by_name
 
     size = "a secret" if secret or secret_by_name(message.key) else "%d bytes" % len(message.value)
     return "%s '%s' (%s)" % (text, display(message.key), size)

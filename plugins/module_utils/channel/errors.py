@@ -1,27 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Everything the channel can say went wrong, each as a type of its own.
+"""Everything the channel can say went wrong, each as a type of its own."""
 
-The text of an error is one line: what happened and to what; ``remedy`` says what
-to do about it. ``str()`` gives both. No error ever carries the value of a message,
-because values may be secrets.
-"""
+from ..problem import Problem
 
 
-class ChannelError(Exception):
-    """Base of every error that this collection's cores raise on purpose.
-
-    :param str text: what happened, naming the thing it happened to.
-    :param str remedy: what the reader can do about it, or an empty string.
-    """
-
-    def __init__(self, text: str, remedy: str = "") -> None:
-        super().__init__(text)
-        self.text = text
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return self.text + (": " + self.remedy if self.remedy else "")
+class ChannelError(Problem):
+    """Base of every error of the channel and of the guest's side."""
 
 
 class InvalidMessage(ChannelError, ValueError):

@@ -14,6 +14,7 @@ from ..channel.guest_end import GuestEnd
 from ..channel.inbox import Arrival
 from ..channel.message import Message, display
 from ..channel.outbox import TOGETHER
+from ..channel.reception import receive
 from ..channel.xenstore import TIMEOUT, XenStore
 from .entry import Entry
 from .errors import SendFailed
@@ -64,28 +65,11 @@ class XenStoreBackend:
 
     def receive(self) -> "list[Message]":
         with self._store.until(time.monotonic() + self._timeout):
-            if not self._arrived() and not self._list.taken():
-                return []  # the usual case takes no lock
-            with self._list.writing():
-                # Again, now that nobody else can be taking them.
-                arrivals, taken = self._arrived(), self._list.taken()
-                new = [a.message for a in arrivals if taken.get(a.number) != a.message]
-                for message in new:
-                    if message.key != EVENT_KEY:
-                        self._list.put(message)
-                for number in set(taken) - {a.number for a in arrivals}:
-                    self._list.untake(number)  # removed, just before somebody died
-                for arrival in arrivals:
-                    self._list.take(arrival.number, arrival.message)
-            # Only what is safely in the list leaves XenStore. Whoever dies in between leaves a
-            # note of what was taken, and the next one goes on here.
-            with self._list.writing():
-                taken = self._list.taken()
-                for arrival in arrivals:
-                    if taken.get(arrival.number) == arrival.message:
-                        self._end.inbox.discard(arrival)
-                        self._list.untake(arrival.number)
-        return new
+            return [a.message for a in receive(self._arrived, self._end.inbox.discard, self._list, self._keep)]
+
+    def _keep(self, arrival: Arrival) -> None:
+        if arrival.message.key != EVENT_KEY:
+            self._list.put(arrival.message)
 
     def pending(self) -> "list[Message]":
         taken = self._list.taken()

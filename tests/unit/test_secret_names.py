@@ -4,7 +4,7 @@
 
 import pytest
 
-from ansible_collections.ovm.messaging.plugins.module_utils.guest.secrets import secret_by_name
+from ansible_collections.ovm.messaging.plugins.module_utils.secret_names import secret_by_name
 
 
 @pytest.mark.parametrize(

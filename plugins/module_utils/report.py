@@ -1,0 +1,157 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a guest reports about itself, in messages of its own. Pure; written in guests, read on the other side.
+
+The vendor's channel never says whether a message was read. So our ovmd tells, in ordinary
+messages under one prefix, which the vendor's Manager passes on as well as our gateway:
+
+=================================  ==========================================================
+key                                value: a JSON object
+=================================  ==========================================================
+``ovmd.report.guest``              ``boot`` (of the guest, a new one each time), ``version``
+``ovmd.report.held.KEY``           ``boot``, and ``digest`` of the value, or ``secret``, or ``gone``
+``ovmd.report.configuration``      ``boot``, ``state`` (``running``, ``done``, ``failed``), more
+``ovmd.report.addresses``          ``interfaces``: of ``name``, ``mac``, ``addresses`` (``IP/PREFIX``)
+=================================  ==========================================================
+
+A guest's parameters are gone when it reboots: what was reported of another boot no longer
+holds. A secret's value is not reported in any form; of a value under a key that does not
+tell, the digest is salted, but whoever can guess the value can check the guess.
+"""
+
+import hashlib
+import json
+
+from .secret_names import secret_by_name
+
+#: All keys of reports start with this; other messages should not.
+PREFIX = b"ovmd.report."
+GUEST = PREFIX + b"guest"
+HELD = PREFIX + b"held."
+CONFIGURATION = PREFIX + b"configuration"
+ADDRESSES = PREFIX + b"addresses"
+
+#: States of the configuration at first boot.
+RUNNING, DONE, FAILED = "running", "done", "failed"
+
+# Bytes of a key that a guest can send, less the prefix; longer ones are reported under a hash.
+_KEY_ROOM = 255 - len(HELD)
+
+
+def held_key(key: bytes) -> bytes:
+    """The key under which a guest reports that it holds a parameter."""
+    if len(key) > _KEY_ROOM or key.startswith(b"#"):
+        key = b"#" + hashlib.sha256(key).hexdigest()[:32].encode("ascii")
+    return HELD + key
+
+
+def digest(boot: str, key: bytes, value: bytes) -> str:
+    """What a guest reports instead of a value: enough to compare with one that is known.
+
+    :param str boot: the guest's boot; salts the digest.
+    """
+    parts = (boot.encode("utf-8"), key, value)
+    return hashlib.sha256(b"".join(b"%d:%s" % (len(part), part) for part in parts)).hexdigest()[:32]
+
+
+def guest(boot: str, version: str) -> "tuple[bytes, bytes]":
+    """The message with which a guest says that it reports.
+
+    :param str boot: what tells this boot from others.
+    :param str version: of the reporting program.
+    :returns: key and value.
+    """
+    return GUEST, _object(boot=boot, version=version)
+
+
+def held(boot: str, key: bytes, value: "bytes | None", secret: bool = False) -> "tuple[bytes, bytes]":
+    """The message that says what a guest holds under a key.
+
+    :param value: None where it does not hold that key any more.
+    :param bool secret: the value is marked as a secret; a secret by name is one anyway.
+    :returns: key and value.
+    """
+    if value is None:
+        what = {"gone": True}  # type: dict
+    elif secret or secret_by_name(key):
+        what = {"secret": True}
+    else:
+        what = {"digest": digest(boot, key, value)}
+    return held_key(key), _object(boot=boot, **what)
+
+
+class Report:
+    """What a guest has reported.
+
+    :param messages: the newest received message of each key: a dict of bytes to bytes.
+    :ivar bool present: whether the guest reports at all.
+    :ivar str boot: its boot, or an empty string.
+    """
+
+    def __init__(self, messages: "dict[bytes, bytes]") -> None:
+        self._messages = messages
+        about = _parsed(messages.get(GUEST))
+        self.boot = str(about.get("boot") or "")
+        self.present = bool(self.boot)
+
+    def holds(self, key: bytes, value: bytes) -> "bool | None":
+        """Whether the guest holds a parameter with this value.
+
+        :returns: None where that cannot be known: it reports nothing, or holds a secret under that key.
+        """
+        if not self.present:
+            return None
+        what = self._held(key)
+        if what.get("secret"):
+            return None
+        return what.get("digest") == digest(self.boot, key, value)
+
+    def holds_key(self, key: bytes) -> "bool | None":
+        """Whether the guest holds a parameter of that key, whatever its value; None where it reports nothing."""
+        if not self.present:
+            return None
+        what = self._held(key)
+        return bool(what.get("secret") or what.get("digest"))
+
+    def configuration(self) -> dict:
+        """How the first-boot configuration of this boot stands; empty where nothing was reported."""
+        what = _parsed(self._messages.get(CONFIGURATION))
+        return what if self.present and what.get("boot") == self.boot else {}
+
+    def _held(self, key):
+        what = _parsed(self._messages.get(held_key(key)))
+        return what if what.get("boot") == self.boot else {}
+
+
+def addresses(value: "bytes | None") -> "list[dict]":
+    """The interfaces in a guest's report of its addresses: dicts of ``name``, ``mac`` and ``addresses``.
+
+    What does not look like that is left out: it comes from a guest.
+    """
+    result = []
+    interfaces = _parsed(value).get("interfaces")
+    for interface in interfaces if isinstance(interfaces, list) else []:
+        if not isinstance(interface, dict):
+            continue
+        given = interface.get("addresses")
+        result.append(
+            {
+                "name": str(interface.get("name") or ""),
+                "mac": str(interface.get("mac") or "").lower(),
+                "addresses": [a for a in given if isinstance(a, str)] if isinstance(given, list) else [],
+            }
+        )
+    return result
+
+
+def _object(**members):
+    return json.dumps(members, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def _parsed(value):
+    """A JSON object out of bytes that a guest has sent, or an empty one where there is none in them."""
+    try:
+        found = json.loads((value or b"").decode("utf-8"))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

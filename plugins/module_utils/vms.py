@@ -96,3 +96,18 @@ def require_running(vm: Vm) -> Vm:
     if vm.state != RUNNING:
         raise VmNotRunning(vm)
     return vm
+
+
+class Event(namedtuple("Event", ("id", "vm", "time", "severity", "type", "summary", "description"))):
+    """What a manager tells to have happened to a virtual machine.
+
+    :ivar str id: the event's id.
+    :ivar str vm: Vm.id of the machine it is about, or an empty string.
+    :ivar float time: when, in seconds since 1970, or None.
+    :ivar str severity: UNKNOWN, CRITICAL, WARNING or INFORMATIONAL.
+    :ivar str type: the kind of event.
+    :ivar str summary: one line.
+    :ivar str description: all that is to be said; of a message it holds key, value and time.
+    """
+
+    __slots__ = ()

@@ -20,7 +20,7 @@ from toolchain import CACHE, ROOT
 #: Per cent of a core's branches that all tests together must take.
 FLOOR = 95
 #: The cores, by folder.
-CORES = ["plugins/module_utils/channel", "plugins/module_utils/guest"]
+CORES = ["plugins/module_utils/" + name for name in ("channel", "guest", "manager", "host", "delivery")]
 
 
 def run(arguments, data):

@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a guest reports, and how it is read on the other side."""
+
+import json
+
+import pytest
+
+from ansible_collections.ovm.messaging.plugins.module_utils import report
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.layout import KEY_LIMIT_FROM_GUEST
+from ansible_collections.ovm.messaging.plugins.module_utils.report import Report
+
+BOOT = "1f0c8a34"
+HELLO = report.guest(BOOT, "0.1.0")
+
+
+def received(*messages):
+    return Report(dict((HELLO, *messages)))
+
+
+def test_what_is_held_can_be_compared_with_what_is_wanted():
+    there = received(report.held(BOOT, b"app.port", b"5432"))
+    assert there.present
+    assert there.holds(b"app.port", b"5432") is True
+    assert there.holds(b"app.port", b"5433") is False
+    assert there.holds(b"app.state", b"5432") is False
+    assert there.holds_key(b"app.port") is True
+    assert there.holds_key(b"app.state") is False
+
+
+def test_without_reports_nothing_is_known():
+    there = Report(dict([report.held(BOOT, b"app.port", b"5432")]))
+    assert not there.present
+    assert there.holds(b"app.port", b"5432") is None
+    assert there.holds_key(b"app.port") is None
+    assert there.configuration() == {}
+
+
+def test_what_was_held_before_a_reboot_is_held_no_more():
+    there = received(report.held("another boot", b"app.port", b"5432"))
+    assert there.holds(b"app.port", b"5432") is False
+    assert there.holds_key(b"app.port") is False
+
+
+def test_a_deleted_parameter_is_held_no_more():
+    there = received(report.held(BOOT, b"app.port", None))
+    assert there.holds(b"app.port", b"5432") is False
+    assert there.holds_key(b"app.port") is False
+
+
+@pytest.mark.parametrize(("key", "marked"), [(b"com.oracle.linux.root-password", False), (b"app.pin", True)])
+def test_nothing_of_a_secret_is_reported_but_that_it_is_held(key, marked):
+    name, value = report.held(BOOT, key, b"s3cret", secret=marked)
+    other = report.held(BOOT, key, b"another", secret=marked)
+    assert (name, value) == other
+    there = received((name, value))
+    assert there.holds(key, b"s3cret") is None
+    assert there.holds_key(key) is True
+
+
+def test_digests_are_salted_and_fit_one_key_and_value_only():
+    digests = {
+        report.digest(boot, key, value)
+        for boot in ("a", "b")
+        for key, value in [(b"k", b"v"), (b"kv", b""), (b"", b"kv"), (b"k", b"w")]
+    }
+    assert len(digests) == 8
+
+
+@pytest.mark.parametrize(
+    "key", [b"k" * 200, b"k" * KEY_LIMIT_FROM_GUEST, b"#", b"#" + b"0" * 32, b"\xff\x80", b"a" * 240]
+)
+def test_every_key_can_be_reported(key):
+    name, _value = report.held(BOOT, key, b"v")
+    assert len(name) <= KEY_LIMIT_FROM_GUEST
+    assert received(report.held(BOOT, key, b"v")).holds(key, b"v") is True
+
+
+def test_long_keys_are_not_mixed_up():
+    assert report.held_key(b"k" * 254) != report.held_key(b"k" * 255)
+    assert report.held_key(report.held_key(b"k" * 254)[len(report.HELD) :]) != report.held_key(b"k" * 254)
+
+
+def test_the_configuration_of_this_boot():
+    def configuration(**members):
+        return received((report.CONFIGURATION, json.dumps(members).encode())).configuration()
+
+    assert configuration(boot=BOOT, state=report.DONE)["state"] == "done"
+    assert configuration(boot="another", state=report.DONE) == {}
+    assert configuration(state=report.DONE) == {}
+
+
+@pytest.mark.parametrize("value", [b"", b"\xff", b"null", b"[]", b"7", b"{", b'{"boot":', b"[" * 100000])
+def test_what_is_no_report_reports_nothing(value):
+    assert not Report({report.GUEST: value}).present
+    there = Report(dict([HELLO, (report.held_key(b"k"), value), (report.CONFIGURATION, value)]))
+    assert there.holds(b"k", b"v") is False
+    assert there.configuration() == {}
+    assert report.addresses(value) == []
+
+
+def test_addresses():
+    value = {
+        "interfaces": [{"name": "eth0", "mac": "00:16:3E:00:00:01", "addresses": ["192.0.2.5/24", "2001:db8::5/64"]}]
+    }
+    assert report.addresses(json.dumps(value).encode()) == [
+        {"name": "eth0", "mac": "00:16:3e:00:00:01", "addresses": ["192.0.2.5/24", "2001:db8::5/64"]}
+    ]
+
+
+def test_odd_addresses_are_left_out():
+    value = {"interfaces": [7, {"addresses": 7}, {"name": None, "addresses": [7, "192.0.2.5/24"]}]}
+    assert report.addresses(json.dumps(value).encode()) == [
+        {"name": "", "mac": "", "addresses": []},
+        {"name": "", "mac": "", "addresses": ["192.0.2.5/24"]},
+    ]
+    assert report.addresses(b'{"interfaces": {}}') == []
+    assert report.addresses(None) == []

@@ -19,3 +19,10 @@ class Problem(Exception):
 
     def __str__(self) -> str:
         return self.text + (": " + self.remedy if self.remedy else "")
+
+
+class OutcomeUnknown(Problem):
+    """Something was asked for, and nobody can say whether it was done.
+
+    Whoever would repeat it has to find out first, or must be sure that twice does no harm.
+    """

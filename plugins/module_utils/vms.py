@@ -9,6 +9,9 @@ from .problem import Problem
 #: What the Manager calls the states of a VM (``vmRunState``).
 RUNNING, STOPPED, TEMPLATE = "RUNNING", "STOPPED", "TEMPLATE"
 
+#: The message that ends the wait of the vendor's first-boot configuration: whatever comes after it is too late.
+ROOT_PASSWORD = b"com.oracle.linux.root-password"
+
 
 class Vm(namedtuple("Vm", ("id", "name", "state"))):
     """A virtual machine.
@@ -111,3 +114,11 @@ class Event(namedtuple("Event", ("id", "vm", "time", "severity", "type", "summar
     """
 
     __slots__ = ()
+
+
+def root_password_last(messages) -> list:
+    """The same messages in the same order, but for the root password, which comes last.
+
+    :param messages: pairs of key and value, both bytes.
+    """
+    return sorted(messages, key=lambda message: message[0] == ROOT_PASSWORD)

@@ -8,11 +8,8 @@ keys are appended, and all is gone at reboot. It is an SQLite file in tmpfs, bec
 that survives the SIGKILL of any process at any moment and takes several writers.
 """
 
-import os
-import sqlite3
-import stat
-
 from ..channel.message import Message
+from ..private_database import PrivateDatabase
 from .entry import Entry
 from .errors import ParameterListError
 
@@ -42,11 +39,17 @@ class ParameterList:
     """
 
     def __init__(self, directory: str = DIRECTORY, timeout: float = 10.0) -> None:
-        self.path = os.path.join(directory, FILE)
-        self._timeout = timeout
-        _make_private(directory, self.path)
-        with _Translated(self.path):
-            self._base = sqlite3.connect(self.path, timeout=timeout, isolation_level=None)
+        self._file = PrivateDatabase(
+            directory,
+            FILE,
+            "parameter list",
+            ParameterListError,
+            "if the file is damaged, remove it: the parameters are lost, as at a reboot",
+            timeout,
+        )
+        self.path = self._file.path
+        with self._file.translated():
+            self._base = self._file.connect()
             try:
                 self._prepare()
             except BaseException:
@@ -65,8 +68,6 @@ class ParameterList:
     def _prepare(self):
         # The file is in memory and gone after a crash of the system: there is no disk to wait for.
         self._base.execute("PRAGMA synchronous = OFF")
-        # A deleted secret is overwritten, not just forgotten.
-        self._base.execute("PRAGMA secure_delete = ON")
         boot = _boot()
         if self._life() == (_SCHEMA, boot):
             return
@@ -95,30 +96,30 @@ class ParameterList:
         row = self._base.execute("SELECT boot FROM life").fetchone()
         return schema, row and row[0]
 
-    def writing(self) -> "_Writing":
+    def writing(self):
         """The list for this process alone, as a context manager: committed at its end, undone on an exception.
 
         :raises ParameterListError: another process kept it for longer than the timeout.
         """
-        return _Writing(self._base, self.path)
+        return self._file.writing(self._base)
 
     # Reading
 
     def entries(self) -> "list[Entry]":
         """:returns: all parameters in order, a list of Entry."""
-        with _Translated(self.path):
+        with self._file.translated():
             rows = self._base.execute("SELECT key, value, secret FROM parameter ORDER BY position")
             return [Entry(bytes(key), bytes(value), bool(secret)) for key, value, secret in rows]
 
     def get(self, key: bytes) -> "bytes | None":
         """:returns: a value, or None where there is no such key."""
-        with _Translated(self.path):
+        with self._file.translated():
             row = self._base.execute("SELECT value FROM parameter WHERE key = ?", (_blob(key),)).fetchone()
             return row and bytes(row[0])
 
     def taken(self) -> "dict[int, Message]":
         """:returns: the messages that are in the list but not yet removed from XenStore: ``{number: Message}``."""
-        with _Translated(self.path):
+        with self._file.translated():
             rows = self._base.execute("SELECT number, key, value FROM taken")
             return {number: Message(bytes(key), bytes(value)) for number, key, value in rows}
 
@@ -161,56 +162,6 @@ class ParameterList:
         self._base.execute("DELETE FROM taken WHERE number = ?", (number,))
 
 
-class _Writing:
-    def __init__(self, base, path):
-        self._base, self._translated = base, _Translated(path)
-
-    def __enter__(self):
-        with self._translated:
-            self._base.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind, problem, _traceback):
-        if kind is None:
-            with self._translated:
-                try:
-                    self._base.execute("COMMIT")
-                except sqlite3.Error:
-                    self._rollback()
-                    raise
-        else:
-            self._rollback()
-            if issubclass(kind, sqlite3.Error):
-                self._translated.__exit__(kind, problem, None)
-
-    def _rollback(self):
-        if self._base.in_transaction:  # some errors, such as a full disk, have done it already
-            self._base.execute("ROLLBACK")
-
-
-class _Translated:
-    """Turns SQLite's errors into ours."""
-
-    def __init__(self, path):
-        self._path = path
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, problem, _traceback):
-        if kind is None or not issubclass(kind, sqlite3.Error):
-            return
-        said = str(problem)
-        if "locked" in said:
-            remedy = "another process is writing to it; try again, or allow more time"
-        elif "full" in said:
-            remedy = "make room in its file system"
-        elif "readonly" in said or "unable to open" in said:
-            remedy = "see that root may write there"
-        else:
-            remedy = "if the file is damaged, remove it: the parameters are lost, as at a reboot"
-        raise ParameterListError("the parameter list %s: %s" % (self._path, said), remedy) from problem
-
-
 def _blob(raw):
     # A memoryview is stored as a BLOB by every Python's sqlite3, and so is bytes; a str would not compare equal.
     return bytes(raw)
@@ -223,25 +174,3 @@ def _boot():
             return source.read().strip()
     except OSError:
         return ""
-
-
-def _make_private(directory, path):
-    """Make the directory and the file, both for their owner alone, and refuse ones that others may change."""
-    try:
-        try:
-            os.makedirs(directory, 0o700)
-        except FileExistsError:
-            pass
-        there = os.stat(directory)
-        if there.st_uid not in (0, os.geteuid()) or there.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise ParameterListError(
-                "the directory %s of the parameter list belongs to, or is writable by, other users" % directory,
-                "use a directory of root's alone: the list holds secrets",
-            )
-        # SQLite would make the file readable for everybody; its journal takes after the file.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-    except OSError as problem:
-        raise ParameterListError(
-            "the parameter list %s cannot be opened (%s)" % (path, problem.strerror),
-            "run this as root" if isinstance(problem, PermissionError) else "see that its directory can be made",
-        ) from problem

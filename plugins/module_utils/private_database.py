@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""SQLite files that nobody but their owner may read or write, and errors that say what to do."""
+
+import os
+import sqlite3
+import stat
+
+
+class PrivateDatabase:
+    """A file, made for its owner only where it is missing, in a directory of the same kind.
+
+    :param str directory: where the file is.
+    :param str file: its name.
+    :param str what: what an error calls it.
+    :param error: the type of the errors, a Problem.
+    :param str damaged: what to do about a damaged file.
+    :param float timeout: seconds to wait for another process that writes.
+    :raises error: the directory or file cannot be had, or others can change it.
+    """
+
+    def __init__(self, directory: str, file: str, what: str, error, damaged: str, timeout: float) -> None:
+        self.path = os.path.join(directory, file)
+        self.error = error
+        self._what, self._damaged, self._timeout = what, damaged, timeout
+        self._make(directory)
+
+    def connect(self, **options) -> sqlite3.Connection:
+        """A new connection that commits by itself.
+
+        :param options: of sqlite3.connect.
+        """
+        connection = sqlite3.connect(self.path, timeout=self._timeout, isolation_level=None, **options)
+        try:
+            # A deleted secret is overwritten, not just forgotten.
+            connection.execute("PRAGMA secure_delete = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def writing(self, connection: sqlite3.Connection) -> "_Writing":
+        """The file for one writer alone, as a context manager: committed at its end, undone on an exception.
+
+        :raises error: another one kept it for longer than the timeout.
+        """
+        return _Writing(connection, self.translated())
+
+    def translated(self) -> "_Translated":
+        """A context manager that turns SQLite's errors into ours."""
+        return _Translated(self)
+
+    def translate(self, problem: sqlite3.Error):
+        """Our error for one of SQLite's."""
+        said = str(problem)
+        if "locked" in said:
+            remedy = "another process is writing to it; try again, or allow more time"
+        elif "full" in said:
+            remedy = "make room in its file system"
+        elif "readonly" in said or "unable to open" in said:
+            remedy = "see that root may write there"
+        else:
+            remedy = self._damaged
+        return self.error("the %s %s: %s" % (self._what, self.path, said), remedy)
+
+    def _make(self, directory):
+        try:
+            try:
+                os.makedirs(directory, 0o700)
+            except FileExistsError:
+                pass
+            there = os.stat(directory)
+            if there.st_uid not in (0, os.geteuid()) or there.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                raise self.error(
+                    "the directory %s of the %s belongs to, or is writable by, other users" % (directory, self._what),
+                    "use a directory of root's alone: it holds secrets",
+                )
+            # SQLite would make the file readable for everybody; its journals take after the file.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        except OSError as problem:
+            raise self.error(
+                "the %s %s cannot be opened (%s)" % (self._what, self.path, problem.strerror),
+                "run this as root" if isinstance(problem, PermissionError) else "see that its directory can be made",
+            ) from problem
+
+
+class _Translated:
+    def __init__(self, database):
+        self._database = database
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, problem, _traceback):
+        if kind is not None and issubclass(kind, sqlite3.Error):
+            raise self._database.translate(problem) from problem
+
+
+class _Writing:
+    def __init__(self, connection, translated):
+        self._connection, self._translated = connection, translated
+
+    def __enter__(self):
+        with self._translated:
+            self._connection.execute("BEGIN IMMEDIATE")
+        return self._connection
+
+    def __exit__(self, kind, problem, _traceback):
+        if kind is None:
+            with self._translated:
+                try:
+                    self._connection.execute("COMMIT")
+                except sqlite3.Error:
+                    self._rollback()
+                    raise
+        else:
+            self._rollback()
+            self._translated.__exit__(kind, problem, None)
+
+    def _rollback(self):
+        if self._connection.in_transaction:  # some errors, such as a full disk, have done it already
+            self._connection.execute("ROLLBACK")

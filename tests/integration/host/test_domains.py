@@ -1,0 +1,200 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which virtual machines a host has, as real daemons show it."""
+
+import functools
+
+import pytest
+
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
+from ansible_collections.ovm.messaging.plugins.module_utils.host import domains
+from ansible_collections.ovm.messaging.plugins.module_utils.host.domains import Domain, News
+
+LONG = 20.0
+DASHED = "0004fb00-0006-0000-6f8e-65a5d245ea0c"
+PLAIN = DASHED.replace("-", "")
+NODE = b"/vm/" + DASHED.encode()
+
+
+def found(host):
+    return domains.discover(host, domains.homes(host))
+
+
+def make(host, domid, vm=NODE, name=b"web"):
+    home = b"/local/domain/%d" % domid
+    host.mkdir(home)
+    if vm is not None:
+        host.write(home + b"/vm", vm)
+    if name is not None:
+        host.write(home + b"/name", name)
+
+
+def test_a_host_without_domains(host):
+    assert domains.homes(host) == [] and found(host) == {}
+
+
+def test_domains_and_not_the_host_itself(host, make_guest):
+    web, db = make_guest(5, name="web"), make_guest(6, name="db")
+    make(host, 0, b"/vm/" + b"0" * 32, b"Domain-0")
+    assert found(host) == {
+        5: Domain(5, web.uuid.replace("-", ""), "web"),
+        6: Domain(6, db.uuid.replace("-", ""), "db"),
+    }
+
+
+@pytest.mark.parametrize(
+    "vm",
+    [
+        b"/vm/" + DASHED.encode(),
+        b"/vm/" + DASHED.upper().encode(),
+        b"/vm/" + PLAIN.encode(),
+        b"/vm/" + DASHED.encode() + b"-1",
+    ],
+)
+def test_forms_of_the_uuid(host, vm):
+    make(host, 7, vm)
+    assert found(host) == {7: Domain(7, PLAIN, "web")}
+
+
+@pytest.mark.parametrize("vm", [None, b"", b"/vm/", b"/vm/x", b"/vm/" + PLAIN.encode() + b"0/..", PLAIN.encode()])
+def test_without_a_uuid_it_does_not_count(host, vm):
+    make(host, 7, vm)
+    assert domains.homes(host) == [7] and found(host) == {}
+
+
+@pytest.mark.parametrize("name", [None, b""])
+def test_without_a_name_it_does_not_count(host, name):
+    make(host, 7, name=name)
+    assert found(host) == {}
+
+
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        (b"web--incoming", "web"),
+        (b"web--migratedaway", "web"),
+        (b"web--incoming-2", "web--incoming-2"),
+        ("käse".encode(), "käse"),
+        (b"\xff", "\\xff"),
+    ],
+)
+def test_names(host, name, text):
+    make(host, 7, name=name)
+    assert found(host)[7].name == text
+
+
+def test_of_two_domains_of_one_machine_the_newest_counts(host):
+    for domid, name in ((12, b"web--incoming"), (9, b"web")):
+        make(host, domid, name=name)
+    make(host, 10, b"/vm/" + b"1" * 32, b"db")
+    current = domains.current(found(host).values())
+    assert {vm: domain.domid for vm, domain in current.items()} == {PLAIN: 12, "1" * 32: 10}
+
+
+def test_what_is_known_is_not_looked_at_again(host):
+    make(host, 7)
+    known = found(host)
+    host.write(b"/local/domain/7/name", b"new")
+    assert domains.discover(host, [7, 8], known) == known
+    make(host, 8, b"/vm/" + b"1" * 32, b"db")
+    assert domains.discover(host, [7, 8], known)[8].name == "db"
+
+
+# News
+
+
+@pytest.fixture
+def news(xenstored):
+    """Watches, whose first events have come."""
+    opened = []
+
+    def follow(*domids, **options):
+        opened.append(News(functools.partial(XenStore, xenstored.path), **options))
+        opened[-1].follow(domids)
+        while opened[-1].wait(0.1):
+            pass
+        forget(opened[-1])
+        return opened[-1]
+
+    yield follow
+    for each in opened:
+        each.close()
+
+
+def forget(news):
+    news.listing, news.changed, news.arrived = False, set(), {}
+
+
+def told(news):
+    """What is new, once it has come."""
+    assert news.wait(LONG)
+    while news.wait(0.1):
+        pass
+    result = (news.listing, sorted(news.changed), sorted(news.arrived))
+    forget(news)
+    return result
+
+
+def test_at_first_everything_is_new(xenstored, guest):
+    news = News(functools.partial(XenStore, xenstored.path))
+    assert news.listing
+    news.follow([5])
+    assert told(news) == (True, [5], [5])
+    news.close()
+
+
+def test_a_domain_comes_is_renamed_sends_and_goes(news, make_guest, host, host_end, say):
+    assert host_end.domid == 5
+    news = news(5)
+    other = make_guest(6)
+    assert told(news) == (True, [], [])
+    news.follow([5, 6])
+    assert told(news) == (False, [6], [6])
+    host.write(b"/local/domain/6/name", b"new")
+    assert told(news) == (False, [6], [])
+    say(other, (b"k", b"v"))
+    assert told(news) == (False, [], [6])
+    host_end.send(Message(b"k", b"v"), LONG)
+    assert not news.wait(0.1)
+    other.destroy()
+    assert told(news)[0]
+    news.follow([5])
+    host.write(b"/local/domain/6/name", b"again")
+    assert not news.wait(0.1)
+
+
+def test_deliveries_are_told_when_they_are_asked_for(news, guest, host_end, hear):
+    news = news(5, deliveries=True)
+    host_end.send(Message(b"k", b"v"), LONG)
+    assert told(news) == (False, [], [])
+    hear(guest)
+    assert told(news) == (False, [], [])
+
+
+def test_an_event_of_a_watch_that_has_ended_is_no_news(news, host):
+    make(host, 7)
+    news = news(7)
+    host.write(b"/local/domain/7/name", b"new")
+    news.store.exists(b"/local")  # the event came before this answer
+    news.follow([])
+    assert not news.wait(0.1) and news.changed == set()
+
+
+def test_events_without_end_do_not_keep_it_busy(news, host, monkeypatch):
+    monkeypatch.setattr(domains, "_AT_ONCE", 3)
+    make(host, 7)
+    news = news(7)
+    for _unused in range(5):
+        host.write(b"/local/domain/7/name", b"new")
+    news.store.exists(b"/local")
+    assert news.wait(0) and news.wait(0) and not news.wait(0)
+
+
+def test_as_many_domains_as_a_host_may_have(host, news):
+    for domid in range(1, 301):
+        make(host, domid, b"/vm/%032d" % domid, b"vm-%d" % domid)
+    assert len(found(host)) == 300
+    news = news(*domains.homes(host))
+    host.write(b"/local/domain/300/name", b"new")
+    assert told(news) == (False, [300], [])

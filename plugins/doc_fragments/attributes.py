@@ -44,3 +44,13 @@ attributes:
     membership:
       - ovm.messaging.guest
 """
+
+    ACTIONGROUP_MANAGER = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/ovm.messaging.manager) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - ovm.messaging.manager
+"""

@@ -20,7 +20,8 @@ to do. Vm, Record and Event are those of ``vms``.
 ``send(vm, messages, log)``
     Send to one running VM, in this order, all in one request. ``log``: have the other side
     remember them (see sent).
-    Raises OutcomeUnknown where nobody can say whether they were sent.
+    Raises OutcomeUnknown (see problem) where nobody can say whether they were sent. Any other
+    Problem may have ``sent``, a list of the keys that were sent before it.
 ``received(vm)``
     What the guest has sent: a list of Record, oldest first. Where the other side keeps no
     history, the newest of each key.
@@ -32,6 +33,9 @@ to do. Vm, Record and Event are those of ``vms``.
     What has happened, oldest first: a list of Event.
 ``waiting(vm)``
     How many sent messages the guest has not taken yet, or None where this cannot be seen.
+``wait_for_change(timeout)``
+    Wait up to so many seconds until something may have changed for a guest. Only carriers
+    have it that need not ask again and again.
 ``now()``
     The other side's clock, in seconds since 1970.
 ``close()``

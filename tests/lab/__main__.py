@@ -8,6 +8,7 @@ import fcntl
 import glob
 import json
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -22,6 +23,7 @@ try:
     from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message, display
     from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 
+    from .gateway import Gateway
     from .guest import Guest
 except ImportError as missing:
     sys.exit("lab: %s: run it as 'tests/bootstrap python -m lab ...', or source .cache/activate first" % missing)
@@ -101,6 +103,9 @@ class Lab:
     def stop(self):
         if not self.daemon:
             return
+        gateway = self.gateway()
+        if gateway:
+            gateway.close()
         for guest in self.guests():
             guest.close()
         self.daemon.stop()
@@ -120,6 +125,10 @@ class Lab:
             if guest.domid == domid:
                 return guest
         raise LabError("there is no guest %d: run 'python -m lab guest %d'" % (domid, domid))
+
+    def gateway(self):
+        """:returns: its Gateway, or None."""
+        return Gateway.load(self.daemon)
 
     def host(self):
         """:returns: a connection as dom0."""
@@ -155,6 +164,16 @@ def status(lab, _arguments):
         if not guest.running():
             say("guest %d (%s) does not run" % (guest.domid, guest.name))
         print("LAB_GUEST_%d=%s" % (guest.domid, guest.path))
+    running = lab.gateway()
+    if running:
+        if not running.process.alive():
+            say("the gateway does not run")
+        show_gateway(running)
+
+
+def show_gateway(running):
+    for name, value in running.environment().items():
+        print("%s=%s" % (name, shlex.quote(value)))
 
 
 def guest(lab, arguments):
@@ -162,6 +181,16 @@ def guest(lab, arguments):
         lab.require()
         made = Guest(lab.daemon, arguments.domid, arguments.name, prepare=not arguments.bare, detached=True)
     print(made.path)
+
+
+def gateway(lab, _arguments):
+    with lab.changing():
+        running = lab.require().gateway()
+        if running and running.process.alive():
+            say("it runs already")
+        else:
+            running = (running or Gateway(lab.daemon, detached=True)).start()
+    show_gateway(running)
 
 
 def destroy(lab, arguments):
@@ -240,6 +269,7 @@ def parse(argv):
     domid(added)
     added.add_argument("--name", help="its name (default: guest-DOMID)")
     added.add_argument("--bare", action="store_true", help="do not open the message channel for it")
+    command(gateway, "run ovm-gateway, and print how to reach it, as NAME=value lines")
     added = command(send, "send a message to a guest, as its host does")
     domid(added)
     added.add_argument("key")

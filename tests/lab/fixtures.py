@@ -12,6 +12,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore imp
 
 from . import parts
 from .daemon import KINDS, Daemon
+from .gateway import Gateway
 from .guest import Guest
 
 
@@ -55,3 +56,10 @@ def guest(make_guest):
 def host_end(guest, host):
     """The host's end of the channel to that guest."""
     return HostEnd(host, guest.domid)
+
+
+@pytest.fixture
+def gateway(xenstored):
+    """A running Gateway over that daemon."""
+    with Gateway(xenstored) as running:
+        yield running

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the lab is made of: Xen's daemons, out of this system's packages, and the compiled shim.
+"""What the lab is made of: Xen's daemons and Chromium, out of this system's packages, and the compiled shim.
 
 All of it is kept in the cache folder. Nothing needs root, nothing is installed, and the
 system's own apt state is neither needed nor touched.
@@ -26,6 +26,9 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 #: What is taken of all that Xen's tools depend on: their own libraries, and those that a
 #: minimal system lacks. The C library and what every system has stay the system's.
 WANTED = re.compile(r"(libxen|xen-utils-|xenstore-utils|libbz2|liblzma|liblzo|libzstd|zlib1g)")
+
+#: The browser, what drives it, and letters for it to draw.
+CHROMIUM = ("chromium", "chromium-driver", "fonts-liberation")
 
 COMPILERS = ("cc", "gcc", "clang")
 #: A C compiler that pip can install, for whoever has none.
@@ -75,7 +78,16 @@ def get():
     :rtype: Parts
     :raises LabError: naming what cannot be had, and a remedy.
     """
-    return Parts(_xen(), compiled(os.path.join(HERE, "fakexen.c"), "-ldl"))
+    return Parts(_unpacked("xen", _fetch_xen), compiled(os.path.join(HERE, "fakexen.c"), "-ldl"))
+
+
+def chromium():
+    """The folder with Chromium's packages and those that they need and this system has not; fetched if need be.
+
+    :rtype: str
+    :raises LabError: it cannot be had; with a remedy.
+    """
+    return _unpacked("chromium", _fetch_chromium)
 
 
 def compiled(source, *options):
@@ -102,26 +114,24 @@ def compiled(source, *options):
 # --- packages ---------------------------------------------------------------------------
 
 
-def _xen():
-    """The folder of the unpacked packages."""
-    path = os.path.join(cache(), "xen-" + _platform())
+def _unpacked(name, fetch):
+    """The folder of unpacked packages of that name.
+
+    :param fetch: a function that has them in <place>/root, given a place.
+    """
+    path = os.path.join(cache(), "%s-%s" % (name, _platform()))
     if not os.path.isdir(path):
-        with _lock("fetching Xen"):
+        with _lock("fetching %s" % name.capitalize()):
             if not os.path.isdir(path):
                 with _workplace() as place:
-                    _fetch(place)
+                    fetch(place)
                     os.rename(os.path.join(place, "root"), path)
     return path
 
 
-def _fetch(place):
-    """Have the packages in <place>/root."""
-    for command in ("apt-get", "apt-cache", "dpkg"):
-        if not shutil.which(command):
-            raise LabError("there is no %s: use Debian 12 or newer, or Ubuntu; a container will do" % command)
-    _say("reading this system's package lists (into the cache; the system's own stay as they are)")
-    apt = _Apt(place)
-    updated = apt.run("apt-get", "update")
+def _fetch_xen(place):
+    # As if nothing were installed: what is wanted is the same on every machine.
+    apt = _Apt(place, "/dev/null")
     newest = max(
         re.findall(r"^xen-utils-(\d+)\.(\d+)$", apt.run("apt-cache", "pkgnames", "xen-utils-").stdout, re.M),
         key=lambda version: (int(version[0]), int(version[1])),
@@ -130,38 +140,45 @@ def _fetch(place):
     if newest is None:
         raise LabError(
             "apt offers no package xen-utils-4.x%s: have /etc/apt name a mirror of Debian 12 or newer, or of "
-            "Ubuntu's universe, that this machine reaches" % _last_error(updated)
+            "Ubuntu's universe, that this machine reaches" % _last_error(apt.updated)
         )
     utilities = "xen-utils-%s.%s" % newest
-    plan = apt.run("apt-get", "--simulate", "--no-install-recommends", "install", utilities, "xenstore-utils")
-    names = [name for name in re.findall(r"^Inst (\S+)", plan.stdout, re.M) if WANTED.match(name)]
-    if utilities not in names:
-        raise LabError("apt cannot resolve %s%s: see that /etc/apt is whole" % (utilities, _last_error(plan)))
-    _say("fetching %d packages: %s" % (len(names), " ".join(names)))
-    debs = os.path.join(place, "debs")
-    os.mkdir(debs)
-    fetched = apt.run("apt-get", "download", *names, cwd=debs)
-    if fetched.returncode:
+    names = [name for name in apt.needed(utilities, "xenstore-utils") if WANTED.match(name)]
+    apt.unpack(names)
+
+
+def _fetch_chromium(place):
+    try:
+        # Only what is missing here: a browser needs nearly all that a desktop has.
+        apt = _Apt(place, "/var/lib/dpkg/status")
+        apt.unpack(apt.needed(*CHROMIUM))
+    except LabError as problem:
         raise LabError(
-            "apt could not fetch packages%s: see the mirrors in /etc/apt, and try again" % _last_error(fetched)
-        )
-    for deb in sorted(os.listdir(debs)):
-        unpacked = _run(["dpkg", "--extract", os.path.join(debs, deb), os.path.join(place, "root")])
-        if unpacked.returncode:
-            raise LabError("cannot unpack %s%s: see that there is space left" % (deb, _last_error(unpacked)))
+            "there is no Chromium, and it cannot be fetched: %s; or have the programs chromium and chromedriver "
+            "on the PATH (on Debian as root: apt-get install chromium chromium-driver)" % problem
+        ) from problem
 
 
 class _Apt:
-    """apt with the system's sources and keys but a state of its own, in which nothing is installed."""
+    """apt with the system's sources and keys but a state of its own; nothing is ever installed.
 
-    def __init__(self, place):
+    :param str place: folder for all that it makes.
+    :param str status: file that says what counts as installed.
+    :ivar updated: how reading the package lists went.
+    """
+
+    def __init__(self, place, status):
+        for command in ("apt-get", "apt-cache", "dpkg"):
+            if not shutil.which(command):
+                raise LabError("there is no %s: use Debian 12 or newer, or Ubuntu; a container will do" % command)
+        self._place = place
         architecture = _run(["dpkg", "--print-architecture"]).stdout.strip()
         for folder in ("state/lists/partial", "cache/archives/partial"):
             os.makedirs(os.path.join(place, folder))
         self._configuration = os.path.join(place, "apt.conf")
         lines = [
             'Dir::State "%s/state";' % place,
-            'Dir::State::status "/dev/null";',
+            'Dir::State::status "%s";' % status,
             'Dir::Cache "%s/cache";' % place,
             # As root, apt would become another user, who may not write here.
             'APT::Sandbox::User "root";',
@@ -174,6 +191,38 @@ class _Apt:
         lines += ["#clear APT::Update::%s;" % hook for hook in ("Pre-Invoke", "Post-Invoke", "Post-Invoke-Success")]
         with open(self._configuration, "w", encoding="utf-8") as stream:
             stream.write("\n".join(lines) + "\n")
+        _say("reading this system's package lists (into the cache; the system's own stay as they are)")
+        self.updated = self.run("apt-get", "update")
+
+    def needed(self, *names):
+        """The names of packages and of all that they depend on, without what is installed.
+
+        :rtype: list of str
+        """
+        plan = self.run("apt-get", "--simulate", "--no-install-recommends", "install", *names)
+        # An upgrade has the installed version in square brackets.
+        found = re.findall(r"^Inst (\S+) \(", plan.stdout, re.M)
+        if plan.returncode or not found:
+            raise LabError(
+                "apt cannot resolve %s%s: see that /etc/apt is whole"
+                % (" ".join(names), _last_error(plan if self.updated.returncode == 0 else self.updated))
+            )
+        return found
+
+    def unpack(self, names):
+        """Have these packages in <place>/root."""
+        _say("fetching %d packages: %s" % (len(names), " ".join(names)))
+        debs = os.path.join(self._place, "debs")
+        os.mkdir(debs)
+        fetched = self.run("apt-get", "download", *names, cwd=debs)
+        if fetched.returncode:
+            raise LabError(
+                "apt could not fetch packages%s: see the mirrors in /etc/apt, and try again" % _last_error(fetched)
+            )
+        for deb in sorted(os.listdir(debs)):
+            unpacked = _run(["dpkg", "--extract", os.path.join(debs, deb), os.path.join(self._place, "root")])
+            if unpacked.returncode:
+                raise LabError("cannot unpack %s%s: see that there is space left" % (deb, _last_error(unpacked)))
 
     def run(self, command, *arguments, cwd=None):
         return _run([command, "--quiet", "--config-file", self._configuration, *arguments], cwd=cwd)

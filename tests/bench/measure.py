@@ -3,6 +3,7 @@
 """Taking times side by side, and telling them."""
 
 import json
+import os
 import statistics
 import subprocess
 import time
@@ -35,6 +36,14 @@ def run(command, **options):
     if done.returncode:
         raise SystemExit("bench: %s failed:\n%s" % (" ".join(command), done.stdout.decode("utf-8", "replace")))
     return done.stdout.decode("utf-8")
+
+
+def playbook(folder, name, tasks, environment):
+    """Write a playbook of local tasks; returns a function that runs it and gives its output."""
+    path = os.path.join(folder, name + ".yml")
+    with open(path, "w", encoding="utf-8") as target:
+        json.dump([{"hosts": "localhost", "gather_facts": False, "tasks": list(tasks)}], target)
+    return lambda: run(["ansible-playbook", "-c", "local", path], env=environment)
 
 
 class Report:

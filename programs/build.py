@@ -20,7 +20,8 @@ The start of a program is most of its run, hence two things that a plain zipapp 
   has the statement ``import _start``. ``python NAME`` works as well, only slower.
 
 The first line also asks for ``-I`` and ``-S``: what root runs must not depend on the
-caller's environment or home, and needs no site-packages.
+caller's environment or home, and needs no site-packages. A program with a file
+``requirements.txt`` wants libraries that are installed there, and goes without ``-S``.
 
 What goes in alone decides what comes out, byte for byte, so a changed checksum means a
 changed program. Also a library: see build().
@@ -46,7 +47,9 @@ PYTHON = "/usr/bin/python3"
 
 # Old kernels read no more than this of a first line, and cut it without a word.
 _FIRST_LINE_LIMIT = 127
-_FIRST_LINE = "#!{python} -IScimport sys;sys.path.insert(0,sys.argv.pop(1));import _start\n"
+_FIRST_LINE = "#!{python} -{isolated}cimport sys;sys.path.insert(0,sys.argv.pop(1));import _start\n"
+#: What a program wants on top of the standard library; for pip, so not part of the program.
+_REQUIREMENTS = "requirements.txt"
 _LICENCE = "# SPDX-FileCopyrightText: 2026 The ovm.messaging authors\n# SPDX-License-Identifier: GPL-3.0-or-later\n"
 _MAIN = "import _start\n"
 # Comes before the program's own __main__.py. A folder is named after the bytecode's magic
@@ -86,6 +89,15 @@ def names(root=ROOT):
     return sorted(path.parent.name for path in pathlib.Path(root, "programs").glob("*/__main__.py"))
 
 
+def requirements(name, root=ROOT):
+    """Where a program says which libraries it wants, for pip.
+
+    :returns: the file's path, or None for a program that wants nothing but Python.
+    """
+    path = pathlib.Path(root, "programs", name, _REQUIREMENTS)
+    return path if path.is_file() else None
+
+
 def build(name, output, python=PYTHON, compile_with=(), root=ROOT):
     """Build one program, in place of what was there at once and only where it differs.
 
@@ -99,7 +111,8 @@ def build(name, output, python=PYTHON, compile_with=(), root=ROOT):
     :raises OSError: it cannot be written.
     """
     files = collect(name, root)
-    data = assemble(files, [compile_files(files, interpreter) for interpreter in compile_with], python)
+    bytecodes = [compile_files(files, interpreter) for interpreter in compile_with]
+    data = assemble(files, bytecodes, python, libraries=requirements(name, root) is not None)
     path = pathlib.Path(output, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path, _replace(path, data)
@@ -113,12 +126,13 @@ def collect(name, root=ROOT):
     """
     root = pathlib.Path(root)
     home = root / "programs" / name
-    if not (home / "__main__.py").is_file():
+    if name not in names(root):
         raise BuildError("there is no program '%s'; there are: %s" % (name, ", ".join(names(root))))
     files = {}
     for path in sorted(home.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             files[path.relative_to(home).as_posix()] = path.read_bytes()
+    files.pop(_REQUIREMENTS, None)
     wanted = [
         module for path, content in files.items() if path.endswith(".py") for module in _imports(content, path, "")
     ]
@@ -183,16 +197,17 @@ def compiler_input(files):
     ).encode("ascii")
 
 
-def assemble(files, bytecodes=(), python=PYTHON):
+def assemble(files, bytecodes=(), python=PYTHON, libraries=False):
     """Put a program together.
 
     :param files: see collect().
     :param bytecodes: what COMPILER gave, of each Python.
     :param str python: see build().
+    :param bool libraries: it wants some of that Python's site-packages.
     :returns: the whole file, as bytes.
     :raises BuildError: no first line can be made of that Python's path.
     """
-    first_line = _FIRST_LINE.format(python=python).encode("utf-8")
+    first_line = _FIRST_LINE.format(python=python, isolated="I" if libraries else "IS").encode("utf-8")
     if not python.startswith("/") or len(python.split()) != 1 or len(first_line) > _FIRST_LINE_LIMIT:
         raise BuildError(
             "'%s' cannot be a program's Python: give an absolute path without blanks, of at most %d bytes"
@@ -205,6 +220,8 @@ def assemble(files, bytecodes=(), python=PYTHON):
     for bytecode in bytecodes:
         for path, code in bytecode["modules"].items():
             content[bytecode["magic"] + "/" + path] = base64.b64decode(code)
+        # pkgutil and the like look for a package's data beside its modules.
+        content.update((bytecode["magic"] + "/" + path, files[path]) for path in files if not path.endswith(".py"))
     archive = io.BytesIO()
     archive.write(first_line)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:  # unpacking would take longer than reading

@@ -76,7 +76,11 @@ class PrivateDatabase:
                     "use a directory of root's alone: it holds secrets",
                 )
             # SQLite would make the file readable for everybody; its journals take after the file.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                os.fchmod(file, 0o600)  # it may have come from a backup
+            finally:
+                os.close(file)
         except OSError as problem:
             raise self.error(
                 "the %s %s cannot be opened (%s)" % (self._what, self.path, problem.strerror),

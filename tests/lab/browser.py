@@ -47,9 +47,8 @@ _FONTS = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
 <dir>%s/usr/share/fonts</dir><cachedir>%s</cachedir>
-<alias><family>sans-serif</family><prefer><family>Liberation Sans</family></prefer></alias>
-<alias><family>system-ui</family><prefer><family>Liberation Sans</family></prefer></alias>
 <alias><family>monospace</family><prefer><family>Liberation Mono</family></prefer></alias>
+<match><edit name="family" mode="append_last"><string>Liberation Sans</string></edit></match>
 </fontconfig>
 """
 
@@ -72,6 +71,8 @@ class Browser:
             raise
         self.driver.set_page_load_timeout(PATIENCE)
         self.driver.set_script_timeout(PATIENCE)
+        self.driver.get("about:blank")
+        self.requests()  # what its own first page has asked for is nobody's concern
 
     def __enter__(self):
         return self
@@ -148,8 +149,13 @@ class Browser:
     def requests(self):
         """The addresses of all that pages have asked for since last time."""
         messages = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
-        found = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-        return [url for url in found if not url.startswith("chrome:")]  # those of its own first page
+        return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+
+    def screenshot(self, path):
+        """Write a picture (PNG) of the whole page into a file."""
+        taken = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+        with open(path, "wb") as stream:
+            stream.write(base64.b64decode(taken["data"]))
 
     def overflow(self):
         """By how many pixels the page is wider than the window."""

@@ -14,8 +14,9 @@ from ..channel.inbox import Arrival, Inbox
 from ..channel.message import Message
 from ..channel.reception import receive
 from ..channel.xenstore import XenStore
+from ..problem import Problem
 from . import domains
-from .errors import MessageStoreError
+from .errors import HostError, MessageStoreError
 from .message_store import TROUBLE, WARNING, MessageStore, Retention
 
 #: Messages of one domain that are taken before it is the next one's turn; they are stored in one commit.
@@ -78,15 +79,16 @@ class CollectingLock:
 class GuestInbox(Inbox):
     """A guest's messages, so many at a time.
 
+    :param int batch: so many.
     :ivar bool more: whether there were more than pending() gave last time.
     """
 
-    def __init__(self, store: XenStore, domid: int) -> None:
+    def __init__(self, store: XenStore, domid: int, batch: int) -> None:
         super().__init__(store, layout.child(layout.home(domid), layout.FROM_GUEST), GRACE, layout.join_from_guest)
-        self._left, self.more = 0, False
+        self._batch, self._left, self.more = batch, 0, False
 
     def pending(self) -> "list[Arrival]":
-        self._left, self.more = BATCH, False
+        self._left, self.more = self._batch, False
         return super().pending()
 
     def _look(self, number: int, overwritten: bool) -> "Arrival | None":
@@ -96,6 +98,10 @@ class GuestInbox(Inbox):
         arrival = super()._look(number, overwritten)
         if arrival is not None:
             self._left -= 1
+            piece = layout.child(layout.child(self._directory, number), 0)
+            if arrival.message and not arrival.message.value and not self._store.exists(piece):
+                # The vendor's driver writes a piece even of an empty value. This one was refused.
+                arrival = Arrival(number, None, "its piece 0 is missing")
             if arrival.fault:
                 # The ledger tells arrivals apart by their messages.
                 arrival = arrival._replace(message=Message(None, arrival.fault.encode("utf-8")))
@@ -247,7 +253,7 @@ class Collector:
         del self._ready[domid]
         inbox = self._inboxes.get(domid)
         if inbox is None:
-            inbox = self._inboxes[domid] = GuestInbox(self._connection(), domid)
+            inbox = self._inboxes[domid] = GuestInbox(self._connection(), domid, BATCH)
         try:
             with self._connection().until(time.monotonic() + _PATIENCE):
                 new = self._collect_batch(domain, inbox)
@@ -256,9 +262,14 @@ class Collector:
             self._tell(domain, _COLLECT, problem)
             del self._ready[domid]
             return 0
-        except BaseException:
+        except Problem:  # of the store, hence of all domains
             self._ready[domid] = None
             raise
+        except Exception as defect:
+            # Whatever a guest has found to bring this about, it must not harm the others. Only
+            # its kind is told: its text may quote a value.
+            self._tell(domain, _COLLECT, HostError("there is a defect (%s)" % defect.__class__.__name__))
+            return 0
         self._troubles.pop((domid, _COLLECT), None)
         if inbox.more:
             self._ready[domid] = None

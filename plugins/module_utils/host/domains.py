@@ -99,6 +99,7 @@ class News:
         if deliveries:
             self._paths.append((b"to", layout.TO_GUEST))
         self._tokens = {}  # type: dict[bytes, bytes]  # -> path
+        self._followed = None  # type: list[int] | None
         self.listing, self.changed, self.arrived = True, set(), {}  # type: tuple[bool, set[int], dict[int, None]]
 
     def close(self) -> None:
@@ -106,10 +107,12 @@ class News:
         if self.store is not None:
             self.store.close()
 
-    def follow(self, domids) -> None:
+    def follow(self, domids: "list[int]") -> None:
         """Watch these domains, and the others no more."""
         if self.store is None:
             self.store = self._connect()
+        if domids == self._followed:
+            return
         wanted = {b"introduced": b"@introduceDomain", b"released": b"@releaseDomain"}
         for domid in domids:
             for kind, path in self._paths:
@@ -119,6 +122,7 @@ class News:
         for token in sorted(set(wanted) - set(self._tokens)):
             self.store.watch(wanted[token], token)
             self._tokens[token] = wanted[token]
+        self._followed = list(domids)
 
     def wait(self, timeout: float) -> bool:
         """Wait for news; they are in the attributes then.

@@ -4,6 +4,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -18,7 +19,7 @@ from ..problem import OutcomeUnknown
 from ..values import MASK, key_text
 from ..vms import RUNNING, STOPPED, Event, Record, Vm, VmNotFound, VmNotRunning, root_password_last
 from . import domains
-from .collector import CollectingLock, Collector
+from .collector import CollectingLock, Collector, GuestInbox
 from .errors import LoggedValueTooLong, MessageStoreError, SendFailed
 from .message_store import FILE, RECEIVED, SENT, MessageStore, Retention
 from .pool import Pool
@@ -124,7 +125,7 @@ class Host:
         """All domains, looked at anew."""
         with self._pool.borrowed() as store:
             known = self._known = domains.discover(store, domains.homes(store))
-        if self._collects:
+        if self._collects and not self._serving:  # else whoever collects sees to that
             current = domains.current(known.values())
             self.store.see({vm: (domain.name, domain.domid) for vm, domain in current.items()}, time.time())
         return known
@@ -166,7 +167,8 @@ class Host:
         deadline = time.monotonic() + self._timeout
         sent = []  # type: list[bytes]
         together = TOGETHER
-        with self._pool.borrowed() as store, store.until(deadline):
+        # When the time is over, something is left for finding out how things stand.
+        with self._pool.borrowed() as store, store.until(deadline + store.timeout):
             while len(sent) < len(messages):
                 batch = messages[len(sent) : len(sent) + together]
                 domain = self._receiver(store, vm, sent)
@@ -313,7 +315,7 @@ class Host:
             (domid, arrival.number): arrival.message
             for domid in sorted(known)
             if known[domid].vm == vm.id
-            for arrival in HostEnd(store, domid).inbox.pending()
+            for arrival in GuestInbox(store, domid, sys.maxsize).pending()
             if not arrival.fault
         }
 

@@ -24,7 +24,7 @@ class Connection:
     :param ca_path: file (PEM) or folder (``c_rehash``) of certificates to trust, instead of the usual ones.
     :param bool validate_certs: verify the manager's certificate.
     :param float connect_timeout: seconds to wait for a connection.
-    :param float timeout: seconds to wait for any part of an answer.
+    :param float timeout: seconds that an answer may take, from the end of the request to its own.
     :param int retries: how often to repeat what failed and can be repeated.
     :param int pool: connections at once, at most.
     :raises BadConnection: an option makes no sense, or a file cannot be used.

@@ -8,6 +8,7 @@ answer that may hold messages, ever gets into an error.
 """
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -89,8 +90,9 @@ class Session:
         self._verify = (connection.ca_path or True) if connection.validate_certs else False
         cert, key = connection.client_cert, connection.client_key
         self._certificate = (cert, key) if cert and key else cert
+        self._mine = threading.local()  # of each thread: who watches its answer
         self._http = requests.Session()
-        self._http.mount("https://", _Adapter(connection))
+        self._http.mount("https://", _Adapter(connection, self._watch))
 
     def get(self, path: str, deadline: "float | None" = None, **query: str):
         """What there is at a path below the base path, decoded from JSON.
@@ -157,8 +159,10 @@ class Session:
         with self._lock:
             self.requests += 1
         payload = None if body is None else _Body(body)
+        self._mine.watchdog = _Watchdog(self.connection.timeout, None)
+        answer, error = None, None
         try:
-            return self._http.request(
+            answer = self._http.request(
                 method,
                 "https://%s%s/%s" % (self.connection.address, self.dialect.base_path, path),
                 params=query,
@@ -173,13 +177,26 @@ class Session:
                 # A redirect might carry the password elsewhere.
                 allow_redirects=False,
             )
-        except (OSError, HTTPError) as error:
-            problem, passing = self._trouble(error)
+        except (OSError, HTTPError) as caught:
+            error = caught
+        finally:
+            self._mine.watchdog.cancel()
+        late = self._mine.watchdog.bitten
+        # Not all that comes to an early end is an error to http.client.
+        if answer is not None and not late:
+            return answer
+        problem, passing = self._trouble(error, late)
         # No server does half a request: that whose body was not even begun had no effect.
         # Where TLS or a certificate was refused, none of it was read either.
         if isinstance(problem, Unreachable) and payload is not None and payload.begun:
             raise OutcomeUnknown("%s; by then the request had been sent" % problem.text)
         raise _Again(problem) if passing else problem
+
+    def _watch(self, sock):
+        """Limit the time of the answer that this thread now waits for."""
+        self._mine.watchdog.cancel()  # old versions of urllib3 try twice
+        self._mine.watchdog = _Watchdog(self.connection.timeout, sock)
+        self._mine.watchdog.start()
 
     def _authorized(self, request, login):
         """Give a request what it needs to log in, unless it has a session's cookie."""
@@ -198,9 +215,11 @@ class Session:
             "check user and password" if connection.username else "give one that the manager knows, or a user",
         ).saying(said)
 
-    def _trouble(self, error):
+    def _trouble(self, error, late):
         """What is wrong on the way to the manager.
 
+        :param error: what requests raised, or None.
+        :param bool late: the answer took too long.
         :returns: the error to raise, and whether it may pass, so that trying again makes sense.
         """
         where = "the manager at " + self.connection.address
@@ -222,7 +241,7 @@ class Session:
                     "%s does not speak TLS, or none that is allowed here (%s)" % (where, reason),
                     "check the port, and which versions of TLS both sides allow",
                 ), False
-        if any(isinstance(cause, socket.timeout) for cause in causes):
+        if late or any(isinstance(cause, socket.timeout) for cause in causes):
             return Unreachable("%s did not answer in time" % where, "check host and port, or allow more time"), True
         reasons = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
         return Unreachable(
@@ -312,27 +331,55 @@ class _Body(io.BytesIO):
         return super().read(size)
 
 
-class _Adapter(HTTPAdapter):
-    """Connections of one session, kept and limited in number."""
+class _Watchdog(threading.Timer):
+    """Ends a connection whose answer takes too long: the time limits of sockets begin anew with every byte."""
 
-    def __init__(self, connection):
-        self._quiet = not connection.validate_certs
+    bitten = False
+
+    def __init__(self, seconds, sock):
+        super().__init__(seconds, self._bite)
+        self.daemon = True
+        self._sock = sock
+
+    def _bite(self):
+        self.bitten = True
+        # Not SSLSocket's own, which would take TLS away from under whoever reads. What is no socket, as with a proxy
+        # that speaks TLS itself, goes on.
+        with contextlib.suppress(OSError, TypeError):
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+
+class _Adapter(HTTPAdapter):
+    """Connections of one session, kept, limited in number, and watched.
+
+    :param watch: told the socket whenever an answer is awaited.
+    """
+
+    def __init__(self, connection, watch):
+        self._watch, self._quiet = watch, not connection.validate_certs
         super().__init__(pool_maxsize=connection.pool, pool_block=True)
 
     def init_poolmanager(self, *args, **more):
         super().init_poolmanager(*args, **more)
-        self._hush(self.poolmanager)
+        self._refine(self.poolmanager)
 
     def proxy_manager_for(self, *args, **more):
-        return self._hush(super().proxy_manager_for(*args, **more))
+        return self._refine(super().proxy_manager_for(*args, **more))
 
-    def _hush(self, manager):
-        """Keep urllib3 from warning of what was turned off on purpose, here only: warning filters are everybody's."""
+    def _refine(self, manager):
+        """Have urllib3 make connections of a kind of our own."""
+        usual, watch = HTTPSConnectionPool.ConnectionCls, self._watch
+
+        def getresponse(connection, *args, **more):
+            watch(connection.sock)
+            return usual.getresponse(connection, *args, **more)
+
+        members = {"getresponse": getresponse}  # type: dict[str, object]
         if self._quiet:
-            usual = HTTPSConnectionPool.ConnectionCls
-            verified = {"is_verified": property(lambda self: True, lambda self, value: None)}
-            pool = type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": type("Connection", (usual,), verified)})
-            manager.pool_classes_by_scheme = dict(manager.pool_classes_by_scheme, https=pool)
+            # Else urllib3 warns of what was turned off on purpose; and a filter of warnings would be everybody's.
+            members["is_verified"] = property(lambda connection: True, lambda connection, value: None)
+        pool = type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": type("Connection", (usual,), members)})
+        manager.pool_classes_by_scheme = dict(manager.pool_classes_by_scheme, https=pool)
         return manager
 
 

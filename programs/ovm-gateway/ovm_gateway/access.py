@@ -35,8 +35,8 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "Strict-Transport-Security": "max-age=31536000",
 }
-# Passwords that are computed with at once: each takes 64 MiB and a processor.
-_PROOFS = 2
+# Bytes of an answer that are sent at once.
+_PIECE = 65536
 _log = logging.getLogger("ovm_gateway.access")
 _errors = logging.getLogger("ovm_gateway")
 
@@ -52,10 +52,11 @@ class Access:
 
     def __init__(self, app, refuse, settings, users):
         self._app, self._refuse, self._users = app, refuse, users
+        self._head_bytes = settings.header_bytes
         self._requests = Buckets(settings.requests_per_second, settings.requests_burst)
         self._failures = Buckets(settings.failed_logins_per_minute / 60.0, settings.failed_logins_per_minute)
         self._sessions = Sessions(settings.session_idle_seconds, settings.session_per_user)
-        self._proofs = ThreadPoolExecutor(_PROOFS, "password")
+        self._proofs = ThreadPoolExecutor(1, "password")  # more would only wait for each other
 
     async def __call__(self, scope, receive, send):
         started, status = time.monotonic(), 0
@@ -74,11 +75,16 @@ class Access:
                     headers.append(
                         "Set-Cookie", "%s=%s; Path=/; Secure; HttpOnly; SameSite=Strict" % (COOKIE, cookie[0])
                     )
-            await send(message)
+            body = memoryview(message.get("body", b""))
+            while len(body) > _PIECE:
+                # In pieces, each when there is room: who does not take an answer must not fill the memory.
+                await send({"type": "http.response.body", "body": bytes(body[:_PIECE]), "more_body": True})
+                body = body[_PIECE:]
+            await send(dict(message, body=bytes(body)) if "body" in message else message)
 
         try:
             try:
-                self._count(client)
+                self._count(client, scope)
                 scope["user"], fresh = await self._login(scope, client)
                 if fresh:
                     cookie.append(fresh)
@@ -89,7 +95,7 @@ class Access:
                     raise  # too late to say anything
                 await self._refuse(scope, refusal)(scope, receive, sending)
         except Exception as problem:
-            # Without a log of its own: the server's has the text of the exception, which may quote a value.
+            # The server would log the exception with its text, which may quote a value.
             _errors.error("an answer was cut short: %s", place(problem))
         finally:
             _log.info(
@@ -106,7 +112,12 @@ class Access:
     def close(self):
         self._proofs.shutdown()
 
-    def _count(self, client):
+    def _count(self, client, scope):
+        # What uvicorn limits are heads that come in parts.
+        size = len(scope["raw_path"]) + len(scope["query_string"])
+        size += sum(len(name) + len(value) + len(": \r\n") for name, value in scope["headers"])
+        if size > self._head_bytes:
+            raise Refusal("HEAD_TOO_LARGE", "address and headers have more than %d bytes" % self._head_bytes)
         wait = self._requests.take(client)
         if wait:
             raise Refusal("TOO_MANY", "too many requests: slow down", {"Retry-After": str(wait)})

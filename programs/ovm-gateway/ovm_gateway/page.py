@@ -137,7 +137,7 @@ def _template(name):
 
 def _data(name):
     # From the archive too that the program may be.
-    return pkgutil.get_data("ovm_gateway", "templates/" + name)
+    return pkgutil.get_data(__package__, "templates/" + name)
 
 
 def _when(seconds):

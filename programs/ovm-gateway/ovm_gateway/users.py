@@ -26,6 +26,8 @@ from . import files
 _ITERATIONS, _LANES, _MEMORY = 3, 4, 65536
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _HASH = re.compile(r"\$argon2id\$v=19\$m=[0-9]{1,8},t=[0-9]{1,4},p=[0-9]{1,3}\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
+# One computation at a time: OpenSSL's threads do not suffice for more, which then fail at random.
+_computing = threading.Lock()
 #: Longest password, in bytes.
 PASSWORD_LIMIT = 1024
 
@@ -49,13 +51,15 @@ def hash_password(password):
     if not password or len(password) > PASSWORD_LIMIT:
         raise BadUsers("the password has %d bytes" % len(password), "use one of 1 to %d" % PASSWORD_LIMIT)
     scheme = Argon2id(salt=os.urandom(16), length=32, iterations=_ITERATIONS, lanes=_LANES, memory_cost=_MEMORY)
-    return scheme.derive_phc_encoded(password)
+    with _computing:
+        return scheme.derive_phc_encoded(password)
 
 
 def fits(password, stored):
     """Whether a password is the one that a PHC string was made of; takes as long as that string says."""
     try:
-        Argon2id.verify_phc_encoded(password, stored)
+        with _computing:
+            Argon2id.verify_phc_encoded(password, stored)
     except (InvalidKey, ValueError):
         return False
     return True

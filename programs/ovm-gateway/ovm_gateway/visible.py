@@ -25,11 +25,6 @@ def pieces(raw):
     return [("".join(characters), odd) for characters, odd in result]
 
 
-def plain(raw):
-    """The same as one text."""
-    return "".join(text for text, _odd in pieces(raw))
-
-
 def _escape(code):
     if code == 0x0A:
         return "\\n\n"

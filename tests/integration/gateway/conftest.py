@@ -10,6 +10,7 @@ import requests
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.guest_end import GuestEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
+from lab.gateway import Gateway
 
 #: Seconds after which something counts as not happening.
 PATIENCE = 30
@@ -61,12 +62,12 @@ class Client(requests.Session):
 
 
 @pytest.fixture
-def connect(gateway):
-    """A function that makes a Client; logged in as the gateway's user unless told otherwise."""
+def connect_to():
+    """A function that makes a Client of a gateway; logged in as its user unless told otherwise."""
     made = []
 
-    def make(user=gateway.username, password=gateway.password):
-        made.append(Client(gateway, user, password))
+    def make(gateway, user="admin", password=None):
+        made.append(Client(gateway, user, gateway.password if password is None else password))
         return made[-1]
 
     yield make
@@ -75,9 +76,27 @@ def connect(gateway):
 
 
 @pytest.fixture
+def connect(connect_to, gateway):
+    """The same for the one gateway of most tests."""
+    return lambda *login: connect_to(gateway, *login)
+
+
+@pytest.fixture
 def client(connect):
     """A Client that is logged in."""
     return connect()
+
+
+@pytest.fixture
+def start(xenstored, request):
+    """A function that starts a gateway with settings of its own: ``start({"limits.body_bytes": 2000})``."""
+
+    def start(settings=()):
+        made = Gateway(xenstored, options=settings)
+        request.addfinalizer(made.close)
+        return made.start()
+
+    return start
 
 
 @pytest.fixture

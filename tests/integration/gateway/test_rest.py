@@ -5,8 +5,6 @@
 import time
 import uuid
 
-import pytest
-
 from ansible_collections.ovm.messaging.plugins.module_utils import report
 from ansible_collections.ovm.messaging.plugins.module_utils.manager.dialect import decode_text, description_tells
 from ansible_collections.ovm.messaging.plugins.module_utils.version import VERSION
@@ -19,17 +17,17 @@ diskLimit vmDiskMappingIds virtualNicIds repositoryId serverPoolId networkInstal
 keymapName serverId sslVncPort sslTtyPort affinityGroupIds osVersion kernelVersion guestDriverVersion vmApiVersion
 vmStartPolicy currentMemory currentCpuCount currentDomainId architecture restartActionOnCrash restartActionOnPowerOff
 restartActionOnRestart
-messagesWaiting""".split()
+messagesWaiting"""
 JOB_KEYS = """
 id name description locked readOnly generation userData resourceGroupIds resultId jobRunState jobSummaryState done
 summaryDone jobGroup error progressMessage latestSummaryProgressMessage extraInfo parentJobId childJobIds user
-abortedByUser startTime endTime""".split()
+abortedByUser startTime endTime"""
 EVENT_KEYS = """
 id name description locked readOnly generation userData resourceGroupIds acknowledgeable acknowledged
-associatedObjectId createTime modifyTime eventSeverity eventType summary""".split()
+associatedObjectId createTime modifyTime eventSeverity eventType summary"""
 MANAGER_KEYS = """
 id name description locked readOnly generation userData resourceGroupIds managerUuid managerVersion managerRunState
-managerTime""".split()
+managerTime"""
 
 
 def now():
@@ -48,7 +46,7 @@ def vm_id(client, guest):
 def test_the_manager_is_a_list_of_one(client):
     before = now()
     (manager,) = client.read("/Manager")
-    assert sorted(manager) == sorted(MANAGER_KEYS)
+    assert sorted(manager) == sorted(MANAGER_KEYS.split())
     assert (manager["managerRunState"], manager["managerVersion"]) == ("RUNNING", VERSION)
     assert before - 1 <= manager["managerTime"] <= now()
     assert manager["id"] == simple_id(client, "Manager", manager["managerUuid"], "ovm-gateway")
@@ -65,7 +63,7 @@ def test_vms_and_their_keys(client, make_guest):
     for spelling in (web.uuid, web.uuid.upper(), vm_id(client, web)["value"]):
         vm = client.read("/Vm/" + spelling)
         assert dict(vm, messagesWaiting=None) == listed[1] and vm["messagesWaiting"] == 0
-        assert sorted(vm) == sorted(VM_KEYS)
+        assert sorted(vm) == sorted(VM_KEYS.split())
         assert (vm["id"], vm["name"]) == (vm_id(client, web), "web")
         assert (vm["vmRunState"], vm["currentDomainId"], vm["vmApiVersion"]) == ("RUNNING", 5, None)
         assert vm["virtualNicIds"] == vm["affinityGroupIds"] == [] and vm["memory"] is None
@@ -106,7 +104,7 @@ def test_messages_of_a_guest_are_received_and_told_as_events(client, guest, gues
     events = client.read("/Event")
     assert len(events) == len(sent)
     for event, message, (key, value) in zip(events, found, sent):
-        assert sorted(event) == sorted(EVENT_KEYS)
+        assert sorted(event) == sorted(EVENT_KEYS.split())
         assert event["summary"] == event["name"] == "Virtual Machine API Incoming Message"
         assert (event["eventSeverity"], event["eventType"]) == ("INFORMATIONAL", "VM_API_INCOMING_MESSAGE")
         assert event["associatedObjectId"] == vm_id(client, guest)
@@ -145,18 +143,19 @@ def test_addresses_that_a_guest_reports(client, guest, guest_sends, until):
     assert client.read("/Vm/" + guest.uuid)["vmApiVersion"] is None
 
 
-@pytest.mark.parametrize("value", [b"", b"[]", b"{", b"[" * 100000, b'{"interfaces":[{"mac":"\xff"}]}', b"\xff"])
-def test_nonsense_as_a_report_harms_nobody(client, guest, guest_sends, until, value):
-    guest_sends(guest, (report.ADDRESSES, value[:8000]), (report.GUEST, value[:8000]))
-    until(lambda: len(client.messages(guest.uuid)) == 2)
-    assert client.read("/VirtualNic") == [] and client.read("/Vm")[0]["vmApiVersion"] is None
+def test_nonsense_as_a_report_harms_nobody(client, guest, guest_sends, until):
+    nonsense = [b"", b"[]", b"{", b"[" * 8000, b'{"interfaces":[{"mac":"\xff"}]}', b'{"interfaces":{}}', b"\xff", b"1"]
+    for number, value in enumerate(nonsense, 1):
+        guest_sends(guest, (report.ADDRESSES, value), (report.GUEST, value))
+        until(lambda count=2 * number: len(client.messages(guest.uuid)) == count)
+        assert client.read("/VirtualNic") == [] and client.read("/Vm")[0]["vmApiVersion"] is None
 
 
 def test_sending(client, guest, guest_takes):
     before = now()
     job = client.tell(guest.uuid, ("b", "1"), ("a", "ü"), ("b", ""), ("raw", "\udcff\x1b"))
     assert guest_takes(guest) == [(b"b", b"1"), (b"a", "ü".encode()), (b"b", b""), (b"raw", b"\xff\x1b")]
-    assert sorted(job) == sorted(JOB_KEYS)
+    assert sorted(job) == sorted(JOB_KEYS.split())
     assert job["id"] == simple_id(client, "Job", job["id"]["value"], job["name"]) and job["id"]["value"].isdigit()
     assert (job["jobRunState"], job["jobSummaryState"]) == ("SUCCESS", "SUCCESS")
     assert (job["done"], job["summaryDone"], job["error"], job["user"]) == (True, True, None, "admin")
@@ -200,19 +199,11 @@ def test_jobs(client, guest):
     transcript = client.read("/Job/%s/transcript" % ids[0]["value"])
     assert [line.split(" ", 1)[1] for line in transcript.split("\n")] == ["Send 'k0' to guest-5", "SUCCESS"]
     status, code, text = client.refused("PUT", "/Job/%s/abort" % ids[0]["value"])
-    assert (status, code) == (400, "GEN_000023") and text == "the Job %s cannot be aborted: it is done" % ids[0]["value"]
+    assert (status, code) == (400, "GEN_000023") and text == "the Job %s cannot be aborted: it is done" % ids[0][
+        "value"
+    ]
     client.gateway.restart()
     assert client.read("/Job/id") == ids
-
-
-def test_a_guest_without_room_makes_a_failed_job(client, xenstored, make_guest, host):
-    # As large as one that a guest has filled: host and guest share what is under its home.
-    guest = make_guest(5)
-    to_guest = b"/local/domain/5/control/oracle-vmapi/to-guest"
-    host.remove(to_guest)
-    host.write(to_guest, b"")  # dom0's alone now: the daemon takes it, the gateway makes it the guest's
-    job = client.tell(guest.uuid, ("a", "1"))
-    assert job["jobRunState"] == "SUCCESS"
 
 
 def test_the_certificate_is_given_away(client, gateway):

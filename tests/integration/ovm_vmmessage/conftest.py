@@ -8,6 +8,7 @@ import os
 import pathlib
 import pty
 import select
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -29,6 +30,11 @@ from lab.faults import Faults
 PATIENCE = 60
 COMMAND = [sys.executable, str(pathlib.Path(build.ROOT, "programs", "ovm_vmmessage"))]
 OVMD = [sys.executable, str(pathlib.Path(build.ROOT, "programs", "ovmd"))]
+
+
+def _hear_interrupts():
+    # Tests that run in the background of a script have been told to ignore them, and so would their children.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Program:
@@ -62,7 +68,13 @@ class Program:
 
     def start(self, *arguments, **streams):
         """Start it, and leave it running."""
-        return subprocess.Popen([*self.command, *arguments], env=self.environment, start_new_session=True, **streams)
+        return subprocess.Popen(
+            [*self.command, *arguments],
+            env=self.environment,
+            start_new_session=True,
+            preexec_fn=_hear_interrupts,
+            **streams,
+        )
 
 
 class Terminal:
@@ -74,11 +86,14 @@ class Terminal:
             [*COMMAND, *arguments],
             env=environment,
             start_new_session=True,
-            # For /dev/tty, wherever the standard streams go to.
-            preexec_fn=lambda: fcntl.ioctl(self._slave, termios.TIOCSCTTY, 0),
+            preexec_fn=self._prepare,
             **dict(dict.fromkeys(("stdin", "stdout", "stderr"), self._slave), **streams),
         )
         self.seen = b""
+
+    def _prepare(self):
+        _hear_interrupts()
+        fcntl.ioctl(self._slave, termios.TIOCSCTTY, 0)  # for /dev/tty, wherever the standard streams go to
 
     def expect(self, text):
         """Wait for a text to appear."""
@@ -137,18 +152,19 @@ class Vm:
 
     def sends(self, key, value):
         """The guest sends; returns once the gateway has it."""
+        had = self._has(key, value)
         with XenStore(self.guest.path) as store:
             GuestEnd(store).send(Message(key, value), PATIENCE)
-        self.wait_for(key, value)
+        self._until(lambda: self._has(key, value) > had)
 
     def wait_for(self, key, value):
         """Return once the gateway has this from the guest."""
-        wanted = encode_text(key), encode_text(value)
-        self._until(
-            lambda: any(
-                (found["key"], found["value"]) == wanted for found in self._session.get("Vm/%s/messages" % self.id)
-            )
-        )
+        self._until(lambda: self._has(key, value))
+
+    def _has(self, key, value):
+        """How many such messages the gateway has from the guest."""
+        messages = self._session.get("Vm/%s/messages" % self.id)
+        return [(found["key"], found["value"]) for found in messages].count((encode_text(key), encode_text(value)))
 
     def wait_until(self, state):
         """Return once the gateway knows this virtual machine in that state."""

@@ -94,9 +94,10 @@ def test_messages_are_waited_for(play, web1, web2, say):
         {"state": "ready, now"},
         {"state": "ready"},
     ]
-    assert result["vms"][0]["waited"] > result["vms"][1]["waited"]
+    assert all(one["waited"] < 60 for one in result["vms"])
 
 
+@ONE_DAEMON
 def test_waiting_ends_in_time_and_says_what_is_missing(play, web1, web2, say):
     say(web1, {b"a": b"1", b"b": b"2"})
     late, several, sent = play(
@@ -115,10 +116,11 @@ def test_waiting_ends_in_time_and_says_what_is_missing(play, web1, web2, say):
     assert sent["msg"] == "only what guests send can be waited for: use direction=received or both"
 
 
+@ONE_DAEMON
 def test_a_machine_that_is_gone_is_still_remembered(play, web1, say):
     say(web1, {b"a": b"1"})
     play(info())
-    web1.stop()
+    web1.destroy()
     result = play(info(keys=["a"]))
     assert result["received"] == {"a": "1"} and result["state"] == "STOPPED" and result["status"] == "ok"
 

@@ -324,6 +324,15 @@ def test_nobody_else_can_read_it(directory):
         os.umask(before)
 
 
+def test_a_file_that_others_could_read_is_closed_to_them(directory):
+    os.mkdir(directory)
+    path = os.path.join(directory, "messages.db")
+    with open(path, "wb"):
+        os.chmod(path, 0o666)
+    MessageStore(directory).close()
+    assert mode(path) == 0o600
+
+
 def refusal(directory, **options):
     with pytest.raises(MessageStoreError) as found:
         MessageStore(directory, **options).close()
@@ -394,6 +403,26 @@ def test_a_first_opening_that_takes_too_long_is_an_error_in_time(directory):
         base.execute("PRAGMA journal_mode = DELETE")
         base.execute("BEGIN EXCLUSIVE")
         assert "locked" in refusal(directory, timeout=0.05)
+
+
+def test_a_connection_that_cannot_be_made_is_closed_again(directory, monkeypatch):
+    connect, opened = sqlite3.connect, []
+
+    class Refusing(sqlite3.Connection):
+        def execute(self, statement, *parameters):
+            if statement == refused:
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(statement, *parameters)
+
+    def refusing(*arguments, **options):
+        opened.append(connect(*arguments, factory=Refusing, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", refusing)
+    for refused in ("PRAGMA secure_delete = ON", "PRAGMA synchronous = NORMAL"):
+        assert "disk I/O error: if the file is damaged, stop what uses it" in refusal(directory)
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            opened.pop().total_changes()
 
 
 def test_a_closed_store_has_no_open_files(directory):

@@ -43,11 +43,12 @@ class Reply:
 
     :param body: bytes as they are, else something that becomes JSON.
     :param cut: how many bytes of the body to send before the connection is cut; -1 cuts it before the head.
+    :param drip: an Event that is set when no more of the head, which has no end, is to come.
     """
 
-    def __init__(self, body, status=200, headers=(), cut=None):
+    def __init__(self, body, status=200, headers=(), cut=None, drip=None):
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode("ascii")
-        self.status, self.headers, self.cut = status, dict(headers), cut
+        self.status, self.headers, self.cut, self.drip = status, dict(headers), cut, drip
 
 
 Seen = collections.namedtuple("Seen", "method path query headers body")
@@ -174,6 +175,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             server.gate(seen)
         if reply.cut == -1:
             self._cut()
+            return
+        if reply.drip:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            with contextlib.suppress(OSError):
+                while not reply.drip.wait(0.05):
+                    self.wfile.write(b"x")
+            self.close_connection = True
             return
         self.send_response(reply.status)
         if server.cookies and server.cookie(seen) and reply.status != 401:

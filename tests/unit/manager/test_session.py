@@ -470,8 +470,30 @@ def test_a_put_without_an_answer_in_time_is_not_repeated(make_manager, server):
     assert server.count("PUT", SEND) == 1
 
 
+@pytest.mark.parametrize(
+    ("call", "error"), [(lambda s: s.get("Vm"), Unreachable), (lambda s: s.put(SEND, []), OutcomeUnknown)]
+)
+def test_an_answer_that_never_ends_is_ended(make_manager, server, call, error):
+    done = threading.Event()
+    reply = Reply(b"", drip=done)
+    server.say("GET", "Vm", reply)
+    server.say("PUT", SEND, reply)
+    with pytest.raises(error, match="did not answer in time"):
+        call(make_manager(timeout=0.4, retries=1).session)
+    done.set()
+
+
+def test_no_watchdog_is_left_that_could_end_a_later_request(session):
+    for _request in range(3):
+        session.get("Vm")
+    for thread in threading.enumerate():
+        if isinstance(thread, session_module._Watchdog):
+            thread.join(10)
+            assert not thread.is_alive()
+
+
 def test_a_get_without_an_answer_in_time_is_repeated(make_manager, server):
-    session = make_manager(timeout=0.3).session
+    session = make_manager(timeout=0.6).session
     done = threading.Event()
     server.gate = lambda seen: done.wait(30) if len(server.seen) == 1 else None
     assert session.get("Vm")

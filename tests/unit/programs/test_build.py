@@ -3,9 +3,12 @@
 """The builder: what goes into a program, that it is the same each time, and how it is put in place."""
 
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
+import venv
 import zipfile
 
 import pytest
@@ -40,6 +43,13 @@ def checkout(tmp_path):
     return tmp_path / "checkout"
 
 
+@pytest.fixture
+def short_path():
+    """A folder whose path fits a first line."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield pathlib.Path(folder)
+
+
 def test_a_program_has_what_it_imports_and_no_more(checkout):
     packages = ["", "ovm/", "ovm/messaging/", "ovm/messaging/plugins/"]
     cores = ["", "one/", "two/"]
@@ -72,6 +82,37 @@ def test_the_program_runs_from_anywhere_with_nothing_but_itself(checkout, tmp_pa
         word, late, file = done.stdout.split()
         assert (word, late) == ("one", "two") and file.endswith("/hello.pyc") and not done.stderr
     assert zipfile.ZipFile(path).read("page.html") == b"<p>data</p>"
+
+
+def test_a_program_that_wants_libraries_finds_them_and_does_not_carry_the_list(checkout, tmp_path, short_path):
+    venv.create(short_path, symlinks=True)
+    python = short_path / "bin" / "python3"
+    library = next(short_path.glob("lib/python*/site-packages")) / "library.py"
+    library.write_text("NAME = 'library'\n")
+    home = checkout / "programs" / "hello"
+    (home / "hello.py").write_text("import library, sys\ndef main():\n    print(library.NAME, sys.flags.isolated)\n")
+    assert build.requirements("hello", checkout) is None
+    without, _written = build.build("hello", tmp_path / "bin", str(python), root=checkout)
+    assert "library" in subprocess.run([without], capture_output=True, text=True, check=False).stderr
+    (home / "requirements.txt").write_text("library>=1,<2\n")
+    assert build.requirements("hello", checkout) == home / "requirements.txt"
+    program, _written = build.build("hello", tmp_path / "bin", str(python), root=checkout)
+    assert subprocess.run([program], capture_output=True, text=True, check=True).stdout == "library 1\n"
+    assert "requirements.txt" not in zipfile.ZipFile(program).namelist()
+
+
+@pytest.mark.parametrize("compile_with", [[], [sys.executable]], ids=["sources", "bytecode"])
+def test_packages_find_their_data(checkout, tmp_path, compile_with):
+    home = checkout / "programs" / "hel-lo"
+    (home / "web" / "templates").mkdir(parents=True)
+    (home / "web" / "templates" / "page.html").write_text("<p>page</p>")
+    (home / "web" / "__init__.py").write_text(
+        "import pkgutil\ndef main():\n    print(pkgutil.get_data(__name__, 'templates/page.html').decode())\n"
+    )
+    (home / "__main__.py").write_text("import web\nweb.main()\n")
+    path, _written = build.build("hel-lo", tmp_path / "bin", compile_with=compile_with, root=checkout)
+    done = subprocess.run([sys.executable, "-IS", path], capture_output=True, text=True, check=True)
+    assert path.name == "hel-lo" and done.stdout == "<p>page</p>\n"
 
 
 def test_the_same_input_gives_the_same_bytes(checkout, tmp_path):
@@ -171,4 +212,4 @@ def test_the_command(tmp_path):
     assert without.stdout.endswith(" bytes, without bytecode\n")
     assert (tmp_path / "ovmd").read_bytes().startswith(b"#!/opt/python -IS")
     failed = subprocess.run([*command, "nope"], capture_output=True, text=True, check=False)
-    assert failed.returncode == 1 and failed.stderr.startswith("build.py: there is no program 'nope'; there are: ovmd")
+    assert failed.returncode == 1 and failed.stderr.startswith("build.py: there is no program 'nope'; there are: ")

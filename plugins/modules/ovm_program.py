@@ -1,0 +1,131 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Install one of this collection's programs. What happens is in the action plugin of this name."""
+
+DOCUMENTATION = r"""
+module: ovm_program
+short_description: Install one of this collection's programs
+version_added: 0.1.0
+author:
+  - The ovm.messaging authors (@ovm-messaging)
+description:
+  - Builds a program on the controller, out of this collection, and puts it on the target as a single file.
+  - The file has all that the program needs but a Python, and the libraries that its C(requirements.txt) names.
+  - It is replaced at once, so whoever runs the old one is not disturbed, and only where it differs.
+options:
+  name:
+    description:
+      - Which program.
+    type: str
+    required: true
+    choices: [ovm-gateway, ovm_vmmessage, ovmd]
+  dest:
+    description:
+      - Where it shall be. An existing directory, or a path that ends in a slash, means a file named O(name) in there.
+    type: path
+    required: true
+  state:
+    description:
+      - V(present) installs it, V(absent) removes it.
+    type: str
+    choices: [present, absent]
+    default: present
+  python:
+    description:
+      - The Python of the target that shall run it, as an absolute path without blanks.
+      - By default the one that Ansible's modules run on there, if that is known by its absolute path,
+        otherwise C(/usr/bin/python3).
+    type: path
+  compile:
+    description:
+      - Have that Python compile the program beforehand, so that it starts faster. It has to be installed then.
+      - In check mode it may be missing, since an earlier task may be about to install it. A warning says so.
+      - Without this, the program's file does not depend on the version of the target's Python.
+    type: bool
+    default: true
+  mode:
+    default: '0755'
+extends_documentation_fragment:
+  - ansible.builtin.files
+  - ovm.messaging.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Shows version and checksum, not the content.
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: linux
+requirements:
+  - Python 3.6 or later on the target. V(ovm-gateway) wants 3.9.
+  - ansible-core 2.16 on the controller where the Python that modules run on is 3.6.
+notes:
+  - Not to be confused with the packages of the same names that the vendor has. Those are never touched.
+seealso:
+  - module: ansible.builtin.copy
+"""
+
+EXAMPLES = r"""
+- name: Install the command ovmd
+  ovm.messaging.ovm_program:
+    name: ovmd
+    dest: /usr/local/sbin/
+
+- name: Install a command for a Python of its own
+  ovm.messaging.ovm_program:
+    name: ovm_vmmessage
+    dest: /usr/local/bin/ovm_vmmessage
+    python: /opt/ovm_vmmessage/venv/bin/python3
+
+- name: Install ovmd into the tree of an image, whose Python does not run here
+  ovm.messaging.ovm_program:
+    name: ovmd
+    dest: /srv/image/usr/local/sbin/ovmd
+    python: /usr/bin/python3
+    compile: false
+
+- name: Remove it
+  ovm.messaging.ovm_program:
+    name: ovmd
+    dest: /usr/local/sbin/
+    state: absent
+"""
+
+RETURN = r"""
+dest:
+  description: The program's path on the target.
+  returned: success
+  type: str
+  sample: /usr/local/sbin/ovmd
+program_version:
+  description: The version of the program, which is this collection's.
+  returned: O(state=present)
+  type: str
+  sample: 0.1.0
+python:
+  description: The Python that runs it.
+  returned: O(state=present)
+  type: str
+  sample: /usr/bin/python3
+compiled:
+  description: Whether it has the bytecode of that Python.
+  returned: O(state=present)
+  type: bool
+  sample: true
+checksum:
+  description: The SHA-1 checksum of the file.
+  returned: O(state=present)
+  type: str
+  sample: 5b39f1d6f5b8a6b0f3b63f4f0e1df2ba5b3f5c2e
+diff:
+  description: Checksum and version before and after.
+  returned: success, in diff mode
+  type: dict
+  sample: {before: "", after: "version 0.1.0, checksum 5b39f1d6f5b8a6b0f3b63f4f0e1df2ba5b3f5c2e\n"}
+"""

@@ -1,0 +1,219 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ovm_program, run by ansible-playbook on a target that is this machine."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import yaml
+
+from ansible_collections.ovm.messaging.plugins.module_utils.version import VERSION
+from ansible_collections.ovm.messaging.programs import build
+from toolchain import ROOT
+
+#: Seconds after which a playbook is taken to hang.
+PATIENCE = 120
+#: An interpreter that is not in a virtual environment, whose path may be too long for a first line.
+PYTHON = os.path.realpath(sys.executable)
+
+
+class Play:
+    """Runs tasks of ovm_program in one ansible-playbook, going on after failures."""
+
+    def __init__(self, folder):
+        self.folder, self.output = folder, ""
+        # Without a Python, unlike the implicit localhost.
+        (folder / "inventory").write_text("target ansible_connection=local\n")
+
+    def __call__(self, *tasks, environment=None, arguments=()):
+        results = self.folder / "results.json"
+        names = ["result%d" % n for n in range(len(tasks))]
+        play = {
+            "hosts": "target",
+            "gather_facts": False,
+            "tasks": [dict(task, register=name, ignore_errors=True) for name, task in zip(names, tasks)]
+            + [
+                {
+                    "ansible.builtin.copy": {
+                        "content": "{{ [%s] | to_json }}" % ", ".join(names),
+                        "dest": str(results),
+                        "mode": "0600",
+                    },
+                    "check_mode": False,
+                    "diff": False,
+                }
+            ],
+        }
+        book = self.folder / "play.yml"
+        book.write_text(json.dumps([play]))
+        done = subprocess.run(
+            ["ansible-playbook", "-i", str(self.folder / "inventory"), str(book), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=PATIENCE,
+            encoding="utf-8",
+            env=dict(os.environ, **environment or {}),
+        )
+        self.output = done.stdout
+        assert done.returncode == 0, done.stdout
+        found = json.loads(results.read_text())
+        results.unlink()
+        return found if len(found) > 1 else found[0]
+
+
+@pytest.fixture
+def play(tmp_path):
+    return Play(tmp_path)
+
+
+@pytest.fixture
+def bin_folder(tmp_path):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    return folder
+
+
+def task(dest, check=False, **options):
+    options = dict({"name": "ovmd", "dest": str(dest), "python": PYTHON}, **options)
+    return {"ovm.messaging.ovm_program": options, "check_mode": check, "diff": True}
+
+
+def changes(results):
+    return [result["changed"] for result in results]
+
+
+@pytest.mark.parametrize("pipelining", ["0", "1"])
+def test_a_program_is_installed_once_as_check_mode_said_and_runs(play, bin_folder, tmp_path, pipelining):
+    # What the login's environment or an earlier line of output says must not matter.
+    environment = {"ANSIBLE_PIPELINING": pipelining, "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote")}
+    results = play(
+        task(bin_folder, check=True),
+        task(bin_folder),
+        task(bin_folder),
+        task(bin_folder, check=True),
+        environment=dict(environment, PYTHONOPTIMIZE="2", PYTHONHASHSEED="7"),
+    )
+    assert changes(results) == [True, True, False, False]
+    program = bin_folder / "ovmd"
+    for result in results:
+        assert (result["dest"], result["python"], result["compiled"]) == (str(program), PYTHON, True)
+        assert result["program_version"] == VERSION and result["checksum"] == results[0]["checksum"]
+    assert stat.S_IMODE(program.stat().st_mode) == 0o755
+    done = subprocess.run([program, "-v"], capture_output=True, text=True, check=True)
+    assert done.stdout == "ovmd %s\n" % VERSION
+    built, _written = build.build("ovmd", tmp_path / "built", PYTHON, [PYTHON])
+    assert program.read_bytes() == built.read_bytes()
+    assert os.listdir(bin_folder) == ["ovmd"] and os.listdir(tmp_path / "remote") == []
+
+
+def test_the_diff_tells_version_and_checksum_and_shows_no_content(play, bin_folder):
+    program = bin_folder / "ovmd"
+    program.write_text("an old program\n")
+    program.chmod(0o755)
+    with program.open() as running:
+        first, mode, check, again = play(
+            task(program),
+            task(program, mode="0700"),
+            task(program, mode="0755", check=True),
+            task(program, mode="0700"),
+        )
+        assert running.read() == "an old program\n"  # who runs the old one keeps it
+    assert first["diff"]["before"] == "checksum 551457838e8ceffad882ca5bcbb2d908f596f920\n"
+    assert first["diff"]["after"] == "version %s, checksum %s\n" % (VERSION, first["checksum"])
+    assert "old program" not in play.output and "_start" not in play.output
+    assert changes([first, mode, check, again]) == [True, True, True, False]
+    assert mode["diff"]["before"]["mode"] == "0755" and mode["diff"]["after"]["mode"] == "0700"
+    assert stat.S_IMODE(program.stat().st_mode) == 0o700
+
+
+def test_without_bytecode_it_is_the_same_for_all_pythons(play, bin_folder, tmp_path):
+    result = play(task(bin_folder / "other-name", python="/no/python", compile=False))
+    assert result["changed"] and not result["compiled"]
+    built, _written = build.build("ovmd", tmp_path / "built", "/no/python")
+    assert (bin_folder / "other-name").read_bytes() == built.read_bytes()
+
+
+def test_the_python_that_modules_run_on_is_the_default(play, bin_folder):
+    discovered, given, relative = (
+        dict(task(bin_folder / name, compile=False), vars=variables)
+        for name, variables in (
+            ("discovered", {}),
+            ("given", {"ansible_python_interpreter": "{{ '%s' }}" % PYTHON}),
+            ("relative", {"ansible_python_interpreter": "python3"}),
+        )
+    )
+    for one in (discovered, given, relative):
+        del one["ovm.messaging.ovm_program"]["python"]
+    # A Python in a long path cannot be in a first line, and none at an absolute path is no Python to rely on.
+    results = play(discovered, given, relative)
+    assert results[1]["python"] == PYTHON and results[2]["python"] == "/usr/bin/python3"
+    assert results[0]["python"].startswith("/") and os.access(results[0]["python"], os.X_OK)
+    for result in results:
+        with open(result["dest"], "rb") as stream:
+            assert stream.readline().startswith(b"#!%s -IS" % result["python"].encode())
+
+
+def test_removing_is_idempotent(play, bin_folder):
+    installed, check, removed, again = play(
+        task(bin_folder),
+        task(bin_folder, state="absent", check=True),
+        task(bin_folder, state="absent"),
+        task(bin_folder, state="absent"),
+    )
+    assert changes([installed, check, removed, again]) == [True, True, True, False]
+    assert os.listdir(bin_folder) == [] and removed["dest"] == str(bin_folder / "ovmd")
+
+
+def test_in_check_mode_a_python_may_be_about_to_come(play, bin_folder):
+    check, real = play(task(bin_folder, python="/no/python", check=True), task(bin_folder, python="/no/python"))
+    assert check["changed"] and not check["compiled"] and "/no/python is not there yet" in play.output
+    assert real["failed"] and os.listdir(bin_folder) == []
+
+
+BAD = [
+    ({"name": "nope"}, "there is no program 'nope'; there are: "),
+    ({"name": "../programs/ovmd"}, "there is no program '../programs/ovmd'; there are: "),
+    ({"python": "/no/python"}, "there is no /no/python on the target, which shall run the program: install it, or"),
+    ({"python": "/bin/false"}, "/bin/false cannot compile the program (exit code 1): name a Python 3.6 or later"),
+    ({"python": "python3"}, "'python3' cannot be a program's Python: give an absolute path without blanks, of at most"),
+    ({"python": "/" + "x" * 100}, "cannot be a program's Python: give an absolute path without blanks, of at most"),
+    ({"dest": "/no/folder/ovmd"}, "/no/folder"),
+    ({"mode": "wild"}, "mode must be in octal or symbolic form"),
+    ({"owner": "no-such-user"}, "no-such-user"),
+    ({"state": "latest"}, "value of state must be one of: present, absent, got: latest"),
+    ({"nmae": "ovmd"}, "nmae"),
+]
+
+
+def test_bad_input_is_told_clearly_and_changes_nothing(play, bin_folder):
+    (bin_folder / "folder" / "ovmd").mkdir(parents=True)
+    occupied = {"dest": str(bin_folder / "folder")}
+    # The second must not take a folder for a program to be removed.
+    bad = [*BAD, *((dict(occupied, state=state), "ovmd is a directory, where") for state in ("present", "absent"))]
+    results = play(*[task(**dict({"dest": bin_folder}, **options)) for options, _says in bad])
+    for result, (options, says) in zip(results, bad):
+        assert result["failed"] and says in result["msg"], (options, result)
+        assert "Traceback" not in json.dumps(result)
+    # Copy gives the file its owner last.
+    assert set(os.listdir(bin_folder)) <= {"folder", "ovmd"} and os.listdir(bin_folder / "folder" / "ovmd") == []
+
+
+def test_a_program_with_libraries_is_installed_for_a_python_that_has_them(play, bin_folder):
+    result = play(task(bin_folder, name="ovm_vmmessage"))
+    assert result["changed"], result
+    with open(result["dest"], "rb") as stream:
+        assert stream.readline().startswith(b"#!%s -Ic" % PYTHON.encode())
+    assert "requirements.txt" not in zipfile.ZipFile(result["dest"]).namelist()
+
+
+def test_the_documented_programs_are_those_that_there_are():
+    source = (ROOT / "plugins" / "modules" / "ovm_program.py").read_text()
+    documentation = yaml.safe_load(source.partition('DOCUMENTATION = r"""')[2].partition('"""')[0])
+    assert sorted(documentation["options"]["name"]["choices"]) == sorted(build.names())

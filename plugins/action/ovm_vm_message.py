@@ -81,14 +81,14 @@ def _without_secrets(entries, known):
     """
     kept, moved, seen = [], {}, set()
     for entry in entries:
-        if not isinstance(entry, dict) or not {"value", "secret"} & set(entry):
-            kept.append(entry)
-            continue
-        if not _has_key(entry) or set(entry) - {"key", "value", "secret"} or {"value", "secret"} <= set(entry):
+        if not _has_key(entry) or set(entry) - {"key", "value", "secret"} or len(entry) > 2:
             # Here already: the module would show it.
             raise AnsibleActionFail(
                 "message %d is no message: give it a key, and a value or a secret" % (len(kept) + 1)
             )
+        if len(entry) == 1:
+            kept.append(entry)
+            continue
         key = entry["key"]
         if key in seen or key in known:
             raise AnsibleActionFail("the key '%s' is given twice: give each message once" % key)

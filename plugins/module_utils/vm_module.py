@@ -6,6 +6,7 @@ Options in, results out, Problems to fail_json; what happens in between is the d
 """
 
 import datetime
+import json
 import re
 import traceback
 
@@ -125,7 +126,7 @@ def run(module, work):
             why = traceback.format_exc()
         module.fail_json(msg=missing_required_lib("requests"), exception=why)
     except Problem as problem:
-        module.fail_json(msg=str(problem))
+        module.fail_json(msg=_clean(problem))
     if "msg" in result:
         module.fail_json(**result)
     module.exit_json(**result)
@@ -137,17 +138,11 @@ def send(module):
     :returns: the module's result; with a ``msg`` where the task has failed.
     """
     options = module.params
-    unless = options["unless_received"]
     request = Request(
         _wanted(options["messages"], options["secret_messages"]),
         log=options["log"],
         force=options["force"],
-        unless_received=None
-        if unless is None
-        else (
-            values.encode_key(unless["key"]),
-            None if unless["value"] is None else values.encode(unless["key"], unless["value"]),
-        ),
+        unless_received=_report(options["unless_received"]),
         update_secret=options["update_secret"],
         wait=options["wait"],
         answers=[Condition(values.encode_key(each["key"]), each["pattern"]) for each in options["wait_for"] or ()],
@@ -160,9 +155,12 @@ def send(module):
     _warn_of_names(module, request)
     with _carrier(module) as carrier:
         deliveries = deliver(carrier, _names(options), request)
+    unseen = {}  # type: dict
     for delivery in deliveries:
         if delivery.unseen:
-            module.warn("it cannot be seen whether '%s' has what it was sent: %s" % (delivery.vm.name, delivery.unseen))
+            unseen.setdefault(delivery.unseen, []).append(_clean(delivery.vm.name))
+    for why, names in unseen.items():
+        module.warn("it cannot be seen whether what was sent to %s has arrived: %s" % (", ".join(names), why))
     if module.check_mode and (request.wait or request.answers):
         module.warn("in check mode nothing is sent and nothing is waited for")
     result = _outcome(deliveries, [_delivered(delivery) for delivery in deliveries])
@@ -244,6 +242,14 @@ def _names(options):
     return options["vms"] if options["vm"] is None else [options["vm"]]
 
 
+def _report(option):
+    """What unless_received names: a key, and a value or None."""
+    if option is None:
+        return None
+    key, value = option["key"], option["value"]
+    return values.encode_key(key), None if value is None else values.encode(key, value)
+
+
 def _wanted(entries, secrets):
     """The messages that a task's options name, in order.
 
@@ -301,7 +307,7 @@ def _outcome(machines, told):
         result["msg"] = "%d of %d virtual machines failed. %s" % (
             len(failed),
             len(machines),
-            ". ".join("%s: %s" % (one.asked, one.problem) for one in failed),
+            ". ".join("%s: %s" % (one.asked, _clean(one.problem)) for one in failed),
         )
     return result
 
@@ -311,13 +317,13 @@ def _about(machine, changed=False, skipped=False):
     result = dict(
         vm=machine.asked,
         id=machine.vm and machine.vm.id,
-        name=machine.vm and machine.vm.name,
+        name=machine.vm and _clean(machine.vm.name),
         state=machine.vm and machine.vm.state,
         status="failed" if machine.problem else "skipped" if skipped else "ok",
         changed=changed,
     )
     if machine.problem:
-        result["msg"] = str(machine.problem)
+        result["msg"] = _clean(machine.problem)
     return result
 
 
@@ -337,7 +343,7 @@ def _delivered(delivery):
 
 def _diff(delivery, secret, after):
     """What a machine is told to hold before and after, of the messages that were sent."""
-    sides = dict(before={}, after={}, before_header=delivery.vm.name, after_header=delivery.vm.name)
+    sides = dict(before={}, after={}, before_header=_clean(delivery.vm.name), after_header=_clean(delivery.vm.name))
     for key in delivery.sent:
         name, before = values.key_text(key), delivery.before[key]
         sides["after"][name] = values.MASK if key in secret else _shown(after[key])
@@ -379,8 +385,7 @@ def _read(one, options, waits):
             for record in records
         ]
     if options["events"]:
-        hidden = {record.value for record in one.received if record.key in concealed}
-        result["events"] = [_event(event, hidden, options["show_secrets"]) for event in one.events]
+        result["events"] = [_event(event, one.hidden, options["show_secrets"]) for event in one.events]
     result.update(
         report=dict(present=one.report.present, boot=one.report.boot, configuration=one.report.configuration()),
         masked=sorted(map(values.key_text, concealed)),
@@ -425,20 +430,32 @@ def _entry(direction, record, concealed):
 
 def _event(event, hidden, show_secrets):
     """An event; one that may tell a secret has no description left."""
-    raw = event.description.encode("utf-8", "surrogatepass")
-    description = raw.decode("utf-8", "backslashreplace")
-    if not show_secrets and (
-        any(secret_by_name(word.encode("utf-8")) for word in _NO_WORD.split(description))
-        or any(value and value in event.description.encode("utf-8", "surrogateescape") for value in hidden)
-    ):
-        description = values.MASK
+    described = event.description
+    secret = (
+        any(secret_by_name(word.encode("utf-8", "surrogatepass")) for word in _NO_WORD.split(described))
+        or any(re.search(r"(?<!\w)%s(?!\w)" % re.escape(form), described) for r in hidden for form in _forms(r.key))
+        or any(form and form in described for r in hidden for form in _forms(r.value))
+    )
+    if secret and not show_secrets:
+        described = values.MASK
     return dict(
         time=_iso(event.time),
-        severity=event.severity,
-        type=event.type,
-        summary=event.summary,
-        description=description,
+        severity=_clean(event.severity),
+        type=_clean(event.type),
+        summary=_clean(event.summary),
+        description=_clean(described),
     )
+
+
+def _forms(raw):
+    """How a key or value may be written within a description."""
+    text = raw.decode("utf-8", "surrogateescape")
+    return {text, values.key_text(raw), json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+
+
+def _clean(text):
+    """Text from elsewhere, without what cannot be written as UTF-8: a result must hold none of it."""
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _iso(seconds):

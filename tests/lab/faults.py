@@ -19,17 +19,16 @@ An action is a function of an Exchange that returns the Answer for the client, u
 ==========================  ================================================================
 ``status(n, headers)``      that status and an error object, not passed on
 ``html(n)``                 an HTML page as servers in front of a Manager send it, not passed on
-``answer(value)``           that JSON, not passed on
 ``edit(function)``          passed on; the function changes the decoded JSON of the answer, or returns another
 ``cut_before()``            the connection is cut, not passed on
-``cut_after(part)``         passed on, then cut when that part of the answer (0 to 1) was sent
+``cut_after(part)``         passed on, then cut without an answer, or when that part of its body (0 to 1) was sent
 ``garbled(raw)``            passed on; the body is replaced by these bytes
 ``trickle(seconds)``        passed on; the body comes byte by byte, that far apart
 ``Held()``                  held until the test calls ``release()``, then passed on; ``wait()`` until it has come
 ==========================  ================================================================
 
 And whole situations, made of several rules: ``starting``, ``session_gone``, ``failing_jobs``,
-``unfinished_jobs``, ``null_errors``, ``template``, ``same_names``. They are methods of Faults.
+``unfinished_jobs``, ``null_errors``, ``vm_state``, ``template``, ``same_names``. They are methods of Faults.
 
 Every request is recorded in ``faults.requests`` as it arrives, ``faults.connections`` counts
 TLS connections. Nothing here sleeps but ``trickle``, and closing ends whatever waits.
@@ -179,11 +178,11 @@ class Rule:
 # --- actions ----------------------------------------------------------------------------
 
 
-def status(number, headers=(), message="GEN_000000:An unknown exception occurred", code=None, ws_code="GENERAL"):
+def status(number, headers=(), message="GEN_000000:An unknown exception occurred", ws_code="GENERAL"):
     """That status and an error object of the Manager's shape."""
     error = {
         "message": message,
-        "errorCode": code or message.partition(":")[0],
+        "errorCode": message.partition(":")[0],
         "cause": None,
         "wsErrorCode": ws_code,
     }
@@ -194,11 +193,6 @@ def html(number=200):
     """An HTML page where JSON was asked for."""
     page = b"<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Oops</h1><p>weblogic</p></body></html>"
     return lambda exchange: Answer(number, [("Content-Type", "text/html;charset=UTF-8")], page)
-
-
-def answer(value, number=200):
-    """This JSON."""
-    return lambda exchange: Answer.of_json(value, number)
 
 
 def edit(function):
@@ -226,7 +220,7 @@ def cut_before():
 def cut_after(part=0.0):
     """Cut after the gateway has done it.
 
-    :param float part: how much of head and body the client still gets: 0 nothing, 0.5 half of each.
+    :param float part: how much of the body the client still gets, and the head with it; 0 is nothing at all.
     """
 
     def action(exchange):
@@ -310,7 +304,7 @@ class Faults:
         self._gateway, self._certificate, self._clients = gateway, certificate, clients
         self.requests, self.broken, self.connections = [], [], 0
         self._rules, self._dead_cookies, self._made_jobs, self._open = [], set(), {}, set()
-        self._lock, self._closing = threading.RLock(), threading.Event()
+        self._lock, self.closing = threading.RLock(), threading.Event()
         self._folder = self._server = None
 
     def __enter__(self):
@@ -328,7 +322,7 @@ class Faults:
 
     def close(self):
         """End it, with all connections: from now on nothing listens there."""
-        self._closing.set()
+        self.closing.set()
         self._server.shutdown()
         self._server.server_close()
         self.disconnect()
@@ -411,12 +405,12 @@ class Faults:
 
     # Whole situations
 
-    def starting(self, times=None, state="STARTING"):
+    def starting(self, times=None):
         """The Manager says that it is not running yet, ``times`` times."""
 
         def change(managers):
             for manager in managers:
-                manager["managerRunState"] = state
+                manager["managerRunState"] = "STARTING"
 
         return self.add(edit(change), "GET", "/Manager$", times)
 
@@ -472,25 +466,21 @@ class Faults:
         self.add(edit(change), "PUT", "/sendMessage$")
         return self.add(edit(change), "GET", r"/Job/\d+$")
 
-    def vm_state(self, state, vm=None):
-        """VMs are in that state: all of them, or the one with this id."""
+    def vm_state(self, state):
+        """All VMs are in that state: ``TEMPLATE``, ``STOPPED``..."""
 
         def change(found):
-            for each in found if isinstance(found, list) else [found]:
-                if vm in (None, each["id"]["value"]):
-                    each["vmRunState"] = state
+            for vm in found if isinstance(found, list) else [found]:
+                vm["vmRunState"] = state
 
         return self.add(edit(change), "GET", r"/Vm(/[0-9a-f]{32})?$")
 
-    def template(self, vm=None):
-        """VMs are templates."""
-        return self.vm_state("TEMPLATE", vm)
+    def template(self):
+        """All VMs are templates."""
+        return self.vm_state("TEMPLATE")
 
-    def same_names(self, times=None):
-        """Every VM has a twin of the same name, with another id.
-
-        :returns: the Rule.
-        """
+    def same_names(self):
+        """Every VM has a twin of the same name, with another id."""
 
         def change(vms):
             for vm in list(vms):
@@ -498,7 +488,7 @@ class Faults:
                 twin["id"]["value"] = twin["id"]["value"][:-4] + "ffff"
                 vms.append(twin)
 
-        return self.add(edit(change), "GET", "/Vm$", times)
+        return self.add(edit(change), "GET", "/Vm$")
 
     # What the server's threads call
 
@@ -528,10 +518,6 @@ class Faults:
         if self._clients:
             who = base64.b64encode(("%s:%s" % (self._gateway.username, self._gateway.password)).encode()).decode()
         return _Upstream(self._gateway, self._upstream_tls, who)
-
-    @property
-    def closing(self):
-        return self._closing
 
 
 def _cookies(request):

@@ -3,13 +3,14 @@
 """The systems that molecule's scenarios work on: containers that stand for Xen hosts.
 
 Each is a bare Debian with systemd, and the XenStore of a lab of its own, at the place where a
-Xen host has it. There is a guest in the lab. Nothing of them is in the network of its own:
-Ansible's ssh reaches them through podman, as told by extensions/molecule/inventory.
+Xen host has it. There is a guest in that lab. Ansible's ssh needs no network to reach them: it
+goes through podman, as extensions/molecule/inventory says.
 """
 
 import argparse
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -68,7 +69,7 @@ def down(name):
     if folder.exists():
         with lab.Lab(folder / "lab").changing() as here:
             here.stop()
-        subprocess.run(["rm", "-rf", folder], check=True)
+        shutil.rmtree(folder)
 
 
 def connect(name):

@@ -4,6 +4,7 @@
 
 import pytest
 
+from ansible_collections.ovm.messaging.plugins.module_utils import report
 from ansible_collections.ovm.messaging.plugins.module_utils.secret_names import secret_by_name
 
 
@@ -29,3 +30,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.secret_names import 
 )
 def test_names_tell(key, secret):
     assert secret_by_name(key) is secret
+
+
+def test_what_a_guest_reports_about_a_secret_is_none():
+    assert not secret_by_name(report.held_key(b"com.oracle.linux.root-password"))

@@ -16,6 +16,10 @@ FROM_GUEST = ROOT + b"/from-guest"
 #: The counter's name in either direction: the number of the newest whole message.
 LAST_WRITE = b"last-write"
 
+#: A message with exactly this key is an event for the processes of the guest, and is never
+#: stored there (confirmed in the driver).
+EVENT_KEY = b"VMAPIEvent"
+
 #: Longest key, in bytes, that arrives whole: the driver's buffers are 256 bytes with
 #: a NUL going out and 255 with a NUL coming in. Longer keys would be cut silently.
 KEY_LIMIT_FROM_GUEST = 255

@@ -5,8 +5,8 @@
 import re
 
 from .. import report
+from ..channel.layout import EVENT_KEY
 from ..channel.message import display
-from ..guest.events import EVENT_KEY
 from .errors import BadPattern
 from .plan import Evidence, Wanted
 

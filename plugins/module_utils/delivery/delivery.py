@@ -7,7 +7,7 @@ from ..channel.message import display
 from ..problem import OutcomeUnknown, Problem
 from ..vms import require_running
 from . import many, plan
-from .answers import Condition, Since, answer, arrived
+from .answers import Since, answer, arrived
 from .errors import TimeIsUp
 
 
@@ -38,7 +38,7 @@ class Request:
         unless_received: "tuple[bytes, bytes | None] | None" = None,
         update_secret: str = plan.ALWAYS,
         wait: bool = False,
-        answers: "tuple[Condition, ...] | list[Condition]" = (),
+        answers=(),
         timeout: float = 300.0,
         interval: float = 2.0,
         concurrency: int = 4,

@@ -10,9 +10,8 @@ sent to it. Where there is none, a message is sent.
 from collections import namedtuple
 
 from .. import report
-from ..channel.layout import KEY_LIMIT_TO_GUEST
+from ..channel.layout import EVENT_KEY, KEY_LIMIT_TO_GUEST
 from ..channel.message import Message, display
-from ..guest.events import EVENT_KEY
 from ..secret_names import secret_by_name
 from ..vms import root_password_last
 from .errors import BadMessages

@@ -59,6 +59,7 @@ class Reading(many.Machine):
     :ivar list sent: of Record, oldest first.
     :ivar list events: of Event, oldest first.
     :ivar report: what the guest reports, a report.Report.
+    :ivar list hidden: of Record: all that the guest has sent, asked for or not, that is a secret by its report.
     :ivar list missing: keys that were waited for in vain.
     :ivar waiting: how many sent messages the guest has not taken; None where nobody knows.
     :ivar float now: the other side's clock when it was read.
@@ -70,6 +71,7 @@ class Reading(many.Machine):
         self._carrier, self._query = carrier, query
         self.received, self.sent, self.events = [], [], []  # type: list, list, list
         self.report = report.Report({})
+        self.hidden = []  # type: list
         self.missing = []  # type: list[bytes]
         self.waiting = None  # type: int | None
         self.now = 0.0
@@ -84,6 +86,7 @@ class Reading(many.Machine):
         self.report = report.Report({key: record.value for key, record in newest(records).items()})
         reasons = [(condition.key, answer(records, condition)) for condition in query.conditions]
         self.missing = [key for key, (value, _why) in reasons if value is None]
+        self.hidden = [record for record in records if self.secret(record)]
         if query.direction != SENT:
             self.received = [record for record in records if query.wants(record.key)]
         return ["%s (%s)" % (display(key), why) for key, (value, why) in reasons if value is None]

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What has to happen for a parameter list to be as wanted. Pure: looks and changes nothing."""
 
+from ..channel.layout import EVENT_KEY
 from .entry import Entry
-from .events import EVENT_KEY
 
 
 class Plan:

@@ -18,7 +18,6 @@ from ..channel.reception import receive
 from ..channel.xenstore import TIMEOUT, XenStore
 from .entry import Entry
 from .errors import SendFailed
-from .events import EVENT_KEY
 from .parameter_list import DIRECTORY, ParameterList
 
 # A parameter set by another process of this guest shows in XenStore a moment before it
@@ -68,12 +67,14 @@ class XenStoreBackend:
             return [a.message for a in receive(self._arrived, self._end.inbox.discard, self._list, self._keep)]
 
     def _keep(self, arrival: Arrival) -> None:
-        if arrival.message.key != EVENT_KEY:
+        if arrival.message.key != layout.EVENT_KEY:
             self._list.put(arrival.message)
 
     def pending(self) -> "list[Message]":
         taken = self._list.taken()
-        return [a.message for a in self._arrived() if taken.get(a.number) != a.message and a.message.key != EVENT_KEY]
+        return [
+            a.message for a in self._arrived() if taken.get(a.number) != a.message and a.message.key != layout.EVENT_KEY
+        ]
 
     def _arrived(self) -> "list[Arrival]":
         arrivals = self._end.inbox.pending()
@@ -137,7 +138,7 @@ class XenStoreBackend:
                     sent,
                 ) from problem
             for message in messages:
-                if message.key != EVENT_KEY:
+                if message.key != layout.EVENT_KEY:
                     self._list.put(message, message.key in secret)
         sent += [message.key for message in messages]
 

@@ -171,7 +171,7 @@ class Host:
         with self._pool.borrowed() as store, store.until(deadline + store.timeout):
             while len(sent) < len(messages):
                 batch = messages[len(sent) : len(sent) + together]
-                domain = self._receiver(store, vm, sent)
+                domain = self._receiver(store, vm, batch, sent)
                 outbox = _Outbox(store, domain)
                 try:
                     self._open(store, domain)
@@ -190,7 +190,8 @@ class Host:
                 except XenStoreError as problem:
                     if outbox.put and isinstance(problem, (ConnectionLost, DeadlineExceeded, ProtocolError)):
                         raise OutcomeUnknown(
-                            "whether %s reached '%s' is not known: %s" % (_some(batch), vm.name, problem.text),
+                            "whether %s reached '%s'%s is not known: %s"
+                            % (_some(batch), vm.name, _after(sent), problem.text),
                             "see what the guest has received before you send again",
                         ) from problem
                     raise _failure(vm, batch, sent, problem) from problem
@@ -198,12 +199,12 @@ class Host:
                 if log:
                     self._remember(vm, batch, sent)
 
-    def _receiver(self, store, vm, sent):
+    def _receiver(self, store, vm, messages, sent):
         """The domain to send to."""
         try:
             domain = self._domain(store, vm.id)
         except XenStoreError as problem:
-            raise SendFailed("'%s' was sent nothing: %s" % (vm.name, problem.text), problem.remedy, sent) from problem
+            raise _failure(vm, messages, sent, problem) from problem
         if domain is None:
             stopped = VmNotRunning(vm._replace(state=STOPPED))
             if not sent:
@@ -430,9 +431,12 @@ def _some(messages):
     return "'%s'%s" % (display(messages[0].key), more)
 
 
+def _after(sent):
+    return " after %d others were" % len(sent) if sent else ""
+
+
 def _failure(vm, messages, sent, problem):
-    before = " after %d others were" % len(sent) if sent else ""
-    text = "%s cannot be sent to '%s'%s: %s" % (_some(messages), vm.name, before, problem.text)
+    text = "%s cannot be sent to '%s'%s: %s" % (_some(messages), vm.name, _after(sent), problem.text)
     return SendFailed(text, problem.remedy, sent)
 
 

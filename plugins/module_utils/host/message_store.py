@@ -240,9 +240,10 @@ class MessageStore:
 
     def _write_ahead(self, base):
         deadline = time.monotonic() + self._timeout
-        while base.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        while True:
             try:
                 base.execute("PRAGMA journal_mode = WAL")
+                return
             except sqlite3.OperationalError as problem:
                 # Another process makes the file right now; SQLite does not wait for that one.
                 if "locked" not in str(problem) or time.monotonic() >= deadline:

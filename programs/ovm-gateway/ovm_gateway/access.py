@@ -33,7 +33,6 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
-    "Strict-Transport-Security": "max-age=31536000",
 }
 # Bytes of an answer that are sent at once.
 _PIECE = 65536

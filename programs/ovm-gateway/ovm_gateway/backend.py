@@ -73,8 +73,8 @@ class Backend:
     def stop(self):
         """End the collector and all connections; the last message is whole in the store, or still in XenStore."""
         self._stopping.set()
-        self._readers.shutdown()
-        self._senders.shutdown()
+        self._readers.shutdown(cancel_futures=True)
+        self._senders.shutdown(cancel_futures=True)
         self._collector.join()
         with self._lock:
             if self._host:
@@ -107,16 +107,19 @@ class Backend:
 
     def vm(self, identity):
         """One VM as it is now: a VmNow, or None where there is none."""
-        host, vm = self._connected(), Vm(identity, "", "")
+        vm = self.current(identity)
+        return vm and VmNow(*vm, self._connected().domid(vm) if vm.state == VM_RUNNING else None)
+
+    def current(self, identity):
+        """The same without its domain's number: a Vm."""
         try:
-            vm = host.current(vm)
+            return self._connected().current(Vm(identity, identity, ""))
         except VmNotFound:
             return None
-        return VmNow(*vm, host.domid(vm) if vm.state == VM_RUNNING else None)
 
     def seen(self, identity):
         """One VM as it was seen last: needs XenStore only for those that were not seen yet."""
-        return self.store.vm(identity) or self.vm(identity)
+        return self.store.vm(identity) or self.current(identity)
 
     def waiting(self, vm):
         """How many messages the guest has not taken yet, or None where it runs no more."""
@@ -125,7 +128,7 @@ class Backend:
     def send(self, vm, messages, log, user):
         """Send messages to a VM.
 
-        :param VmNow vm: the VM.
+        :param Vm vm: the VM.
         :param messages: list of pairs of bytes.
         :param bool log: whether they are to be remembered.
         :param str user: who wants it.
@@ -146,7 +149,7 @@ class Backend:
         job = self.store.add_job(vm.id, description, user, RUNNING, time.time()).id
         state, kind, text = FAILURE, "INTERNAL", "this is a defect of ovm-gateway; see its log"
         try:
-            host.send(Vm(vm.id, vm.name, vm.state), messages, log)
+            host.send(vm, messages, log)
             state, kind, text = SUCCESS, "", ""
         except VmNotRunning as problem:  # it ended just now
             kind, text = "ILLEGAL_OPERATION", str(problem)

@@ -174,7 +174,9 @@ def _make(names):
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(identifier, critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
-        .add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([found for found in map(_alternative, names) if found]), critical=False
+        )
     )
     certificate = builder.sign(key, hashes.SHA256())
     private = key.private_bytes(
@@ -184,7 +186,12 @@ def _make(names):
 
 
 def _alternative(name):
+    """A name as it stands in a certificate; None where it is none, as what some call their hosts."""
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
+        pass
+    try:
         return x509.DNSName(name.encode("idna").decode("ascii"))
+    except (UnicodeError, ValueError):
+        return None

@@ -196,7 +196,7 @@ class Rest:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Refusal("MEDIA_TYPE", "this gateway reads JSON only: send Content-Type: application/json")
         messages = _parse(await self._body(request))
-        vm = await self._wanted_vm(request)
+        vm = await self._wanted_vm(request, self._backend.current)
         job = await self._backend.sending(self._backend.send, vm, messages, flag == "Yes", request.scope["user"])
         return self._shapes.job(job, vm.name)
 

@@ -89,7 +89,7 @@ def application(settings, backend, users, certificate, port):
     :rtype: Access
     """
     dialect = Dialect()
-    name = settings.names[0] if settings.names else socket.getfqdn()
+    name = settings.names[0] if settings.names else socket.gethostname()
     base = "https://%s:%d%s" % ("[%s]" % name if ":" in name else name, port, dialect.base_path)
     shapes = Shapes(base, _identity(settings), dialect)
     pages = Pages(backend, shapes)

@@ -80,8 +80,8 @@ SETTINGS = {
     "limits": {
         "connections": ("500", _number(1, 10000)),
         "connections_per_client": ("100", _number(1, 10000)),
-        "requests_per_second": ("200", _number(1, 100000)),
-        "requests_burst": ("400", _number(1, 100000)),
+        "requests_per_second": ("500", _number(1, 100000)),
+        "requests_burst": ("1000", _number(1, 100000)),
         "failed_logins_per_minute": ("10", _number(1, 10000)),
         "header_bytes": ("16384", _number(1024, 1 << 20)),
         "body_bytes": ("1048576", _number(1024, 1 << 30)),

@@ -104,6 +104,23 @@ def test_sigterm_ends_it_and_requests_in_flight_are_finished(gateway, connect, g
 
 
 @C_ONLY
+def test_systemd_is_told_that_it_lives_and_that_it_ends(start, monkeypatch):
+    monkeypatch.setenv("WATCHDOG_USEC", "1000000")
+    gateway = start()  # which has waited for READY=1
+    path = os.path.join(gateway.folder, "notify")
+    os.unlink(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(path)
+        systemd.settimeout(30)
+        assert [systemd.recv(100), systemd.recv(100)] == [b"WATCHDOG=1", b"WATCHDOG=1"]
+        assert gateway.stop() == 0
+        said = systemd.recv(100)
+        while said == b"WATCHDOG=1":
+            said = systemd.recv(100)
+        assert said == b"STOPPING=1"
+
+
+@C_ONLY
 def test_an_idle_connection_does_not_keep_it_from_ending(gateway, client):
     assert client.read("/Manager")
     assert gateway.stop() == 0

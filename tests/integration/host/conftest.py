@@ -7,11 +7,18 @@ import pytest
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.guest_end import GuestEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
+from ansible_collections.ovm.messaging.plugins.module_utils.host import collector
 from ansible_collections.ovm.messaging.plugins.module_utils.host.host import Host
 from ansible_collections.ovm.messaging.plugins.module_utils.host.message_store import RECEIVED
 from ansible_collections.ovm.messaging.plugins.module_utils.vms import RUNNING, Vm, canonical_id
 
 LONG = 20.0
+
+
+@pytest.fixture(autouse=True)
+def watches_alone(monkeypatch):
+    """Nothing is found only because all domains are looked at now and then."""
+    monkeypatch.setattr(collector, "_LOOK_AGAIN", 3600.0)
 
 
 @pytest.fixture

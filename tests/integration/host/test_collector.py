@@ -507,7 +507,7 @@ def test_channels_are_opened_again_after_a_restart(here, make_guest, xenstored):
 
 def test_no_xenstore_is_an_error_until_it_is_back(open_host, xenstored, guest, say, stored):
     xenstored.kill()
-    here = open_host(timeout=0.3)
+    here = open_host(timeout=1.0)
     for attempt in (here.collect, here.connect, lambda: here.wait(0.1)):
         with pytest.raises(XenStoreUnavailable, match="cannot be opened"):
             attempt()
@@ -527,7 +527,7 @@ def test_no_xenstore_is_an_error_until_it_is_back(open_host, xenstored, guest, s
 
 
 def test_a_xenstored_that_hangs_is_an_error_in_time(open_host, xenstored, guest, say, stored):
-    here = open_host(timeout=0.3)
+    here = open_host(timeout=1.0)
     calm(here)
     say(guest, (b"k", b"1"))
     assert here.wait(LONG)
@@ -542,7 +542,7 @@ def test_a_xenstored_that_hangs_is_an_error_in_time(open_host, xenstored, guest,
 
 
 def test_a_xenstored_that_dies_between_storing_and_removing(open_host, xenstored, guest, say, stored, monkeypatch):
-    here = open_host(timeout=0.3)
+    here = open_host(timeout=1.0)
     calm(here)
     say(guest, (b"a", b"1"), (b"b", b"2"))
     discard = collector.GuestInbox.discard

@@ -153,3 +153,14 @@ def test_a_task_costs_as_few_requests_as_can_be(manager, make_guest, faults, vm,
     for guest in others:
         manager.send(find(manager.vms(), guest.uuid), ODD)
     assert (faults.count(), faults.sends(), faults.connections) == (2 + len(others), len(others), 1)
+
+
+def test_answers_come_at_once(manager, vm):
+    """Not 40 ms late, as where head and body of an answer wait for each other (Nagle's algorithm)."""
+    manager.connect()
+    times = []
+    for _n in range(60):
+        start = time.monotonic()
+        manager.current(vm)
+        times.append(time.monotonic() - start)
+    assert sorted(times)[len(times) // 2] < 0.03

@@ -47,6 +47,31 @@ LOST = {
     "a gateway's error page": (html(502), 0),
 }
 
+#: What may happen to a request that only reads.
+PASSING = {
+    "cut before it was passed on": cut_before(),
+    "cut without an answer": cut_after(),
+    "cut in mid-answer": cut_after(0.5),
+    "half of the answer": garbled(b"[{"),
+    "a page": html(),
+    "an error page": html(502),
+    "busy": status(503),
+}
+# What may happen to it for ever: what that is, and what the error then says.
+LASTING = {
+    "cut before it was passed on": (cut_before(), Unreachable, "cannot be reached"),
+    "cut in mid-answer": (cut_after(0.5), Unreachable, "cannot be reached"),
+    "a page": (html(), BadAnswer, "makes no sense (HTTP status 200: Error Oops weblogic)"),
+    "a page that is not there": (html(404), BadAnswer, "HTTP status 404"),
+    "an error page": (html(500), BadAnswer, "HTTP status 500"),
+    "no text": (garbled(b"\xff\xfe"), BadAnswer, "makes no sense"),
+    "too deep": (garbled(b"[" * 100000), BadAnswer, "makes no sense"),
+    "no list": (garbled(b'{"id": 1}'), BadAnswer, "is no list"),
+    "an error": (status(500, message="GEN_000000:Unknown exception"), Refused, "GEN_000000:Unknown exception"),
+    "not allowed": (status(403, message="AUTH_000006:Unauthorized"), Forbidden, "AUTH_000006"),
+    "elsewhere": (status(302, {"Location": "https://elsewhere.example.com/"}), BadAnswer, "redirects to https://else"),
+}
+
 
 @pytest.fixture(params=list(LOST))
 def lose(request, faults):
@@ -190,7 +215,7 @@ def test_an_error_object_with_nothing_in_it_is_none(manager, vm, faults, arrived
     assert arrived() == ONE
 
 
-@pytest.mark.parametrize("fault", [cut_before(), cut_after(0.5), html(500), status(503)])
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
 def test_losing_sight_of_a_job_for_a_while_does_no_harm(manager, vm, faults, arrived, fault):
     faults.add(fault, "GET", "/Job/", times=2)
     faults.unfinished_jobs(polls=2)
@@ -247,36 +272,21 @@ def test_a_silent_manager_is_not_waited_for_for_ever(make_manager, vm, faults, a
 # --- connections ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", [cut_before(), cut_after(), cut_after(0.5), garbled(b"[{"), html(), html(502)])
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
 def test_what_only_reads_is_repeated(manager, vm, faults, fault):
     faults.add(fault, "GET", "/Vm$", times=3)
     assert vm in manager.vms()
     assert faults.count("GET", "/Vm$") == 4
 
 
-@pytest.mark.parametrize(
-    "fault, kind, says",
-    [
-        (cut_before(), Unreachable, "cannot be reached"),
-        (cut_after(0.5), Unreachable, "cannot be reached"),
-        (html(), BadAnswer, "makes no sense (HTTP status 200: Error Oops weblogic)"),
-        (html(404), BadAnswer, "HTTP status 404"),
-        (html(500), BadAnswer, "HTTP status 500"),
-        (garbled(b"\xff\xfe"), BadAnswer, "makes no sense"),
-        (garbled(b"[" * 100000), BadAnswer, "makes no sense"),
-        (garbled(b'{"id": 1}'), BadAnswer, "is no list"),
-        (status(500, message="GEN_000000:Unknown exception"), Refused, "GEN_000000:Unknown exception"),
-        (status(403, message="AUTH_000006:Unauthorized"), Forbidden, "AUTH_000006"),
-        (status(302, {"Location": "https://elsewhere.example.com/"}), BadAnswer, "redirects to https://elsewhere"),
-    ],
-)
+@pytest.mark.parametrize("fault, kind, says", LASTING.values(), ids=LASTING)
 def test_but_not_for_ever_and_the_error_names_the_cause(make_manager, faults, fault, kind, says):
     faults.add(fault, "GET", "/Vm$")
     assert says in str(refusal(kind, make_manager(retries=2).vms))
     assert faults.count() <= 3
 
 
-@pytest.mark.parametrize("rule", [Held(), trickle(0.05)])
+@pytest.mark.parametrize("rule", [Held(), trickle(0.05)], ids=["nothing", "byte by byte"])
 def test_an_answer_that_does_not_come_to_its_end_is_an_error_in_time(make_manager, faults, rule):
     faults.add(rule, "GET", "/Vm$")
     start = time.monotonic()

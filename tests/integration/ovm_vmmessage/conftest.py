@@ -37,6 +37,11 @@ def _hear_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def _redirected(shell):
+    """What to put before a command, to have a shell redirect its streams."""
+    return ["sh", "-c", 'exec "$@" ' + shell, "sh"] if shell else []
+
+
 class Program:
     """The program in a session of its own, so that there is no terminal to ask at.
 
@@ -54,9 +59,8 @@ class Program:
         :param str shell: redirections, as a shell has them.
         :returns: its exit code, standard output and standard error.
         """
-        prefix = ["sh", "-c", 'exec "$@" ' + shell, "sh"] if shell else []
         done = subprocess.run(
-            [*prefix, *self.command, *arguments],
+            [*_redirected(shell), *self.command, *arguments],
             input=stdin,
             capture_output=True,
             env=dict(self.environment, **dict(environment)),
@@ -80,10 +84,10 @@ class Program:
 class Terminal:
     """A program with a terminal of its own."""
 
-    def __init__(self, arguments, environment, **streams):
+    def __init__(self, arguments, environment, shell="", **streams):
         self._fd, self._slave = pty.openpty()
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [*_redirected(shell), *COMMAND, *arguments],
             env=environment,
             start_new_session=True,
             preexec_fn=self._prepare,
@@ -264,8 +268,8 @@ def on_terminal(environment):
     """A function that starts the program on a terminal."""
     started = []
 
-    def start(*arguments, environment=environment, **streams):
-        started.append(Terminal(arguments, environment, **streams))
+    def start(*arguments, environment=environment, **more):
+        started.append(Terminal(arguments, environment, **more))
         return started[-1]
 
     yield start

@@ -145,6 +145,12 @@ def test_nobody_answers_there(run):
         )
 
 
+def test_a_manager_that_takes_too_long_to_answer(run_by_faults, faults):
+    faults.add(Held())
+    text = "the manager at 127.0.0.1:%d did not answer in time: check host and port, or allow more time" % faults.port
+    assert run_by_faults("--timeout=0.2", *QUERY) == (NO_MANAGER, BANNER, line(text))
+
+
 def test_what_answers_is_no_manager(run_by_faults, faults):
     faults.add(html(200))
     code, out, err = run_by_faults("--timeout=0.2", *QUERY)

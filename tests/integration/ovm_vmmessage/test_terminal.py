@@ -98,10 +98,10 @@ def test_a_value_is_asked_for_and_not_shown(on_terminal, vm):
     assert terminal.end() == OK and terminal.echoes()
     assert terminal.seen == b"Value of 'key2': \r\n"
     assert vm.ovmd("-g", "key2") == "s3cret ü\n".encode()
-    terminal = on_terminal("--quiet", *SEND, "--value-from-stdin")
-    terminal.expect(b"Value of 'key2': ")
+    terminal = on_terminal("--quiet", "-v", "MyVM02", "-k", "key\x1b[2J", "--value-from-stdin", shell="</dev/tty")
+    terminal.expect(b"Value of 'key\\x1b[2J': ")
     terminal.type(b"\x04")
-    terminal.expect(b"ovm_vmmessage: no value was given for 'key2': an empty value is an empty line\r\n")
+    terminal.expect(b"ovm_vmmessage: no value was given for 'key\\x1b[2J': an empty value is an empty line\r\n")
     assert terminal.end() == BAD_INPUT
 
 
@@ -120,6 +120,7 @@ def test_values_that_standard_input_does_not_give(run):
     text = (
         b"ovm_vmmessage: the value of 'key2' cannot be read from standard input (Bad file descriptor): send it there\n"
     )
+    assert run(*SEND, "--value-from-stdin", shell="</dev/zero")[2].endswith(b"has more than 1048576 bytes: send less\n")
     assert run(*SEND, "--value-from-stdin", shell="<&-") == (BAD_INPUT, b"", text)
 
 

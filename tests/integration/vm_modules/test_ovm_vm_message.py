@@ -247,6 +247,7 @@ BAD = [
     (dict(messages=[{"value": "1"}]), "message 1 is no message"),
     (dict(messages=[{"key": "a", "value": "1", "secret": SECRET}]), "message 1 is no message"),
     (dict(messages=[{"key": "a", "value": "1", "more": SECRET}]), "message 1 is no message"),
+    (dict(messages=[{"key": "a", "sceret": SECRET}]), "message 1 is no message"),
     (dict(messages=[{"key": "a"}]), "the message 'a' has neither value nor secret"),
     (dict(messages=[{"key": 1, "value": ""}, {"key": "1", "value": ""}]), "the key '1' is given twice"),
     (dict(messages=[{"key": "a", "secret": "x"}, {"key": "a", "secret": "y"}]), "the key 'a' is given twice"),
@@ -479,8 +480,8 @@ def test_with_a_manager_that_tells_little_it_degrades_and_says_so(rest, faults, 
     assert blind["delivered"] is None and blind["waited"] < 30
     (warning,) = blind["warnings"]
     assert warning == (
-        "it cannot be seen whether 'web1' has what it was sent: the guest sends no reports, and the manager does not "
-        "tell what a guest has taken"
+        "it cannot be seen whether what was sent to web1 has arrived: the guest sends no reports, and the manager does "
+        "not tell what a guest has taken"
     )
     assert not same["changed"] and same["evidence"] == {"a": "sent_log"} and same["delivered"] is None
     # The answer is the same text as before. By its event it is new.
@@ -504,6 +505,17 @@ def test_reports_make_up_for_it(rest, faults, web1):
     assert second["delivered"] is None and "the guest reports, but not of " + ROOT_PASSWORD in second["warnings"][0]
     assert second["sent"] == [ROOT_PASSWORD] and second["evidence"] == {"a": "report", ROOT_PASSWORD: "none"}
     assert not third["changed"] and evidence(third) == {"report"}
+
+
+@ONE_DAEMON
+def test_a_name_that_is_no_text_does_no_harm(rest, faults, web1):
+    def rename(vms):
+        for vm in vms:
+            vm["name"] = "web\udcff"
+
+    faults.add(edit(rename), "GET", "/Vm$")
+    sent, failed = rest(task(vms=[web1.uuid], messages={"a": "1"}), task(vms=[web1.uuid, "x"], messages={"a": "1"}))
+    assert sent["changed"] and sent["name"] == "web\\udcff" and failed["failed"] and not failed["changed"]
 
 
 @ONE_DAEMON

@@ -64,17 +64,22 @@ def test_all_or_some_of_either_direction(play, web1, say):
 @ONE_DAEMON
 def test_secrets_are_shown_only_where_they_are_asked_for(play, web1, say):
     boot = report.guest("b", "1")
-    held = report.held("b", b"mine", SECRET.encode(), secret=True)
-    say(web1, dict([boot, (b"mine", SECRET.encode()), held, (b"my.password", (SECRET * 2).encode())]))
-    masked, shown = play(
+    mine = (SECRET + '"\n').encode()
+    held = report.held("b", b"mine", mine, secret=True)
+    say(web1, dict([boot, (b"mine", mine), held, (b"my.password", (SECRET * 2).encode()), (b"other", b"1")]))
+    masked, other, shown = play(
         info(events=True, history=True),
+        info(events=True, keys=["other"], direction="sent"),
         dict(info(show_secrets=True, events=True, history=True), no_log=True),
         arguments=["-vvvv"],
     )
-    assert masked["received"] == {"mine": "********", "my.password": "********"}
+    assert masked["received"] == {"mine": "********", "my.password": "********", "other": "1"}
     assert masked["masked"] == ["mine", "my.password"]
-    assert SECRET not in json.dumps(masked) and SECRET not in play.output
-    assert shown["received"] == {"mine": SECRET, "my.password": SECRET * 2} and shown["masked"] == []
+    assert SECRET not in json.dumps([masked, other]) and SECRET not in play.output
+    for result in (masked, other):
+        assert any("other" in event["description"] for event in result["events"])
+    assert shown["received"] == {"mine": mine.decode(), "my.password": SECRET * 2, "other": "1"}
+    assert shown["masked"] == [] and sum(SECRET in event["description"] for event in shown["events"]) >= 1
 
 
 def test_messages_are_waited_for(play, web1, web2, say):

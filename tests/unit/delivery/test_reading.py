@@ -75,6 +75,7 @@ def test_what_the_guest_holds_as_a_secret_is_one(world):
     world.say(*report.held("b1", b"mine", b"hidden", secret=True))
     world.say(*report.held("b1", b"a", b"3"))
     reading = one(world)
+    assert [record.key for record in one(world, keys={b"a"}, direction="sent").hidden] == [b"mine"]
     assert reading.secret(Record(b"mine", b"hidden", None)) and not reading.secret(Record(b"a", b"3", None))
     assert not reading.secret(Record(b"unheard of", b"3", None))
 

@@ -396,33 +396,70 @@ def test_a_store_that_is_kept_too_long_is_an_error_in_time(store, directory):
         assert len(store.vms()) == 1
 
 
-def test_a_first_opening_that_takes_too_long_is_an_error_in_time(directory):
+def test_the_switch_to_a_write_ahead_log_waits_for_readers_but_not_for_ever(directory):
     MessageStore(directory).close()
     path = os.path.join(directory, "messages.db")
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as base:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as base:
         base.execute("PRAGMA journal_mode = DELETE")
-        base.execute("BEGIN EXCLUSIVE")
-        assert "locked" in refusal(directory, timeout=0.05)
+        base.execute("BEGIN")
+        base.execute("SELECT * FROM vm").fetchall()
+        assert "locked: another process is writing" in refusal(directory, timeout=0.05)
+        end = threading.Timer(0.2, base.execute, ("ROLLBACK",))
+        end.start()
+        MessageStore(directory).close()
+        end.join()
 
 
-def test_a_connection_that_cannot_be_made_is_closed_again(directory, monkeypatch):
+def test_another_process_may_make_the_tables_meanwhile(directory, monkeypatch):
+    writing = MessageStore._writing
+
+    def late(store):
+        monkeypatch.undo()
+        with MessageStore(directory) as other:
+            other.see({A: ("web", 5)}, 1.0)
+        return writing(store)
+
+    monkeypatch.setattr(MessageStore, "_writing", late)
+    with MessageStore(directory) as store:
+        assert store.vm(A).name == "web"
+
+
+@pytest.fixture
+def refusing(monkeypatch):
+    """SQLite refuses statements: a dict of what it says to each, once. Gives the connections that were made."""
     connect, opened = sqlite3.connect, []
 
-    class Refusing(sqlite3.Connection):
-        def execute(self, statement, *parameters):
-            if statement == refused:
-                raise sqlite3.OperationalError("disk I/O error")
-            return super().execute(statement, *parameters)
+    def refuse(refusals):
+        class Refusing(sqlite3.Connection):
+            def execute(self, statement, *parameters):
+                if statement in refusals:
+                    raise sqlite3.OperationalError(refusals.pop(statement))
+                return super().execute(statement, *parameters)
 
-    def refusing(*arguments, **options):
-        opened.append(connect(*arguments, factory=Refusing, **options))
-        return opened[-1]
+        def connecting(*arguments, **options):
+            opened.append(connect(*arguments, factory=Refusing, **options))
+            return opened[-1]
 
-    monkeypatch.setattr(sqlite3, "connect", refusing)
-    for refused in ("PRAGMA secure_delete = ON", "PRAGMA synchronous = NORMAL"):
-        assert "disk I/O error: if the file is damaged, stop what uses it" in refusal(directory)
-        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-            opened.pop().total_changes()
+        monkeypatch.setattr(sqlite3, "connect", connecting)
+        return opened
+
+    return refuse
+
+
+@pytest.mark.parametrize("refused", ["PRAGMA secure_delete = ON", "PRAGMA synchronous = NORMAL"])
+def test_a_connection_that_cannot_be_made_is_closed_again(directory, refusing, refused):
+    opened = refusing({refused: "disk I/O error"})
+    assert "disk I/O error: if the file is damaged, stop what uses it" in refusal(directory)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened.pop().execute("SELECT 1")
+
+
+def test_two_that_switch_to_a_write_ahead_log_at_once_are_no_deadlock(directory, refusing):
+    """Each has read and wants to write: SQLite lets one of them fail at once, however long it may wait."""
+    refusals = {"PRAGMA journal_mode = WAL": "database is locked"}
+    refusing(refusals)
+    MessageStore(directory).close()
+    assert refusals == {}
 
 
 def test_a_closed_store_has_no_open_files(directory):

@@ -15,7 +15,7 @@ PACKAGE = "ansible_collections.ovm.messaging.programs.ovm-gateway.ovm_gateway."
 backend = importlib.import_module(PACKAGE + "backend")
 settings = importlib.import_module(PACKAGE + "settings")
 
-VM = backend.VmNow("0" * 32, "web", "RUNNING", 5)
+VM = backend.Vm("0" * 32, "web", "RUNNING")
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def candidates(path: "str | None" = None, role: str = "guest", environ=None) -> 
     return devices + sockets if role == "guest" else sockets + devices
 
 
-class _Requests:
+class Requests:
     """The requests, the same within a transaction and outside of one.
 
     All paths, values, names, tokens and permissions are bytes. A relative path starts
@@ -175,7 +175,7 @@ class _Requests:
         self._call(Op.SET_PERMS, path, *permissions)
 
 
-class Transaction(_Requests):
+class Transaction(Requests):
     """A set of requests that takes effect as a whole or not at all; made by XenStore.transact."""
 
     def __init__(self, store, identity, connection):
@@ -185,7 +185,7 @@ class Transaction(_Requests):
         return self._store._request(op, (path,) + more, transaction=self._identity, connection=self._connection, **how)
 
 
-class XenStore(_Requests):
+class XenStore(Requests):
     """A connection to XenStore. Usable from several threads, and as a context manager.
 
     :param path: unix socket or device; None looks in the usual places.

@@ -12,7 +12,7 @@ from collections import namedtuple
 
 from ..channel import layout
 from ..channel.errors import NotFound
-from ..channel.xenstore import Transaction, XenStore
+from ..channel.xenstore import Requests, XenStore
 from ..vms import canonical_id
 
 _DOMAINS = b"/local/domain"
@@ -36,7 +36,7 @@ class Domain(namedtuple("Domain", ("domid", "vm", "name"))):
     __slots__ = ()
 
 
-def look(store: "XenStore | Transaction", domid: int) -> "Domain | None":
+def look(store: Requests, domid: int) -> "Domain | None":
     """A domain as it is now; None where there is none, or only half of one: without UUID or name."""
     home = layout.home(domid)
     try:
@@ -131,7 +131,8 @@ class News:
         :returns: whether there was anything.
         """
         happened = False
-        assert self.store is not None  # after follow()
+        if self.store is None:
+            raise AssertionError("follow() comes first")  # pragma: no cover
         deadline = time.monotonic() + timeout
         for _unused in range(_AT_ONCE):
             # The first one is waited for; whatever else is there comes along.

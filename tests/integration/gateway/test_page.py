@@ -25,9 +25,9 @@ class Page(html.parser.HTMLParser):
         self.close()
         assert self._open == [], "an element is not closed"
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.attributes += attributes
+        self.attributes += attrs
         if tag not in VOID:
             self._open.append(tag)
             self.texts.setdefault(tag, []).append("")

@@ -4,6 +4,7 @@
 
 import pytest
 
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import XenStoreError
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.guest_end import GuestEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
@@ -58,10 +59,19 @@ def say():
     """Sends from a guest: pairs of bytes, in order."""
 
     def send(guest, *pairs):
-        with XenStore(guest.path) as store:
+        # oxenstored lets those wait for seconds whose transactions collide.
+        with XenStore(guest.path, timeout=LONG) as store:
             end = GuestEnd(store)
             for key, value in pairs:
-                end.send(Message(key, value), LONG)
+                while True:
+                    try:
+                        end.send(Message(key, value), LONG)
+                        break
+                    except XenStoreError as problem:
+                        # What oxenstored says, now and then, of a commit that collided with
+                        # another's change; it has not taken effect.
+                        if problem.code != "EINVAL":
+                            raise
 
     return send
 

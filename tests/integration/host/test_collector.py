@@ -128,7 +128,7 @@ import sys
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.guest_end import GuestEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
-with XenStore(sys.argv[1]) as store:
+with XenStore(sys.argv[1], timeout=20) as store:
     end = GuestEnd(store)
     for n in range(1500):
         end.send(Message(b"key-%d" % n, b"v"), 60)

@@ -504,7 +504,7 @@ def test_changes_are_told(open_host, guest, host_end, make_guest, say, hear, hos
         lambda: hear(guest),
         lambda: make_guest(6),
         lambda: host.write(b"/local/domain/5/name", b"new"),
-        lambda: guest.destroy(),
+        guest.destroy,
     ):
         changer = threading.Timer(0.05, change)
         changer.start()

@@ -283,7 +283,8 @@ def store(gateway):
 
     def execute(statement, *arguments):
         path = os.path.join(str(gateway.directory), "messages.db")
-        with contextlib.closing(sqlite3.connect(path, timeout=PATIENCE)) as database, database:
-            return database.execute(statement, arguments).rowcount
+        with contextlib.closing(sqlite3.connect(path, timeout=PATIENCE)) as database:
+            with database:
+                return database.execute(statement, arguments).rowcount
 
     return execute

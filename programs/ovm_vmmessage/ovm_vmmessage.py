@@ -12,6 +12,9 @@ import ovm_vmmessage_text as text
 from ovm_vmmessage_options import HELP, VERSION, BadUsage, parse, usage
 
 from ansible_collections.ovm.messaging.plugins.module_utils import vms
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import InvalidMessage
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.layout import KEY_LIMIT_TO_GUEST
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.problem import Problem
 
 #: Exit codes; documented, so they never change their meaning.
@@ -63,7 +66,7 @@ def _code(problem):
 
     kinds = (
         (NoSuchKey, NO_SUCH_KEY),
-        ((BadUsage, errors.BadConnection, errors.InvalidMessage), BAD_INPUT),
+        ((BadUsage, InvalidMessage, errors.BadConnection, errors.InvalidMessage), BAD_INPUT),
         (vms.VmNotFound, NO_SUCH_VM),
         (vms.VmAmbiguous, AMBIGUOUS_VM),
         (vms.VmNotRunning, VM_NOT_RUNNING),
@@ -129,7 +132,9 @@ def _exchange(request):
     )
     with Manager(connection, ready_timeout=request.timeout, job_timeout=request.timeout) as manager:
         if request.key is not None:
-            manager.check([(request.key, request.value)], request.log)
+            # A manager takes a little more than the channel to the guest, where the rest would be cut off.
+            message = Message(request.key, request.value).check(KEY_LIMIT_TO_GUEST)
+            manager.check([message], request.log)
         if not request.verify:
             _complain("the manager's certificate is not verified: anyone could answer in its place")
         say(text.BANNER)

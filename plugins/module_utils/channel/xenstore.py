@@ -636,7 +636,11 @@ class _Transacting:
                 transaction=self.identity,
                 connection=self.connection,
             )
-        except XenStoreError:
+        except XenStoreError as problem:
+            if kind is None and problem.code == "EINVAL":
+                # What oxenstored 4.17 says, now and then, of a commit that met another writer; of those
+                # that were looked at, none had taken effect.
+                raise Conflict("another writer was faster", "try again") from problem
             if kind is None:
                 raise
             # What went wrong first is the error to tell; a lost connection ends the transaction too.

@@ -256,7 +256,7 @@ class Session:
         elif "expired" in reason or "not yet valid" in reason:
             remedy = "renew it, or set the clocks right"
         else:
-            remedy = "give the certificate of its authority as ca_path"
+            remedy = "give the certificate of its authority as CA file"
             if ca_path:
                 rehashed = ", and was treated by c_rehash" if os.path.isdir(ca_path) else ""
                 remedy = "see that %s has the certificate of its authority%s" % (ca_path, rehashed)

@@ -604,6 +604,37 @@ class Refusing(Impostor):
                 client.sendall(struct.pack("IIII", kind, request, 0, len(payload)) + payload)
 
 
+class Colliding(Impostor):
+    """Refuses the first commits as oxenstored sometimes does, and then takes one."""
+
+    refusals, commits = 2, 0
+
+    def serve(self):
+        client = self.listener.accept()[0]
+        with client:
+            while True:
+                header = client.recv(16, socket.MSG_WAITALL)
+                if not header:
+                    return
+                kind, request, transaction, size = struct.unpack("IIII", header)
+                client.recv(size, socket.MSG_WAITALL)
+                payload = b"1\0" if kind == 6 else b"OK\0"  # a transaction's start; all else
+                if kind == 7:  # its end
+                    self.commits += 1
+                    if self.commits <= self.refusals:
+                        kind, payload = 16, b"EINVAL\0"
+                client.sendall(struct.pack("IIII", kind, request, transaction, len(payload)) + payload)
+
+
+def test_a_commit_that_oxenstored_calls_invalid_is_done_again(tmp_path):
+    path = str(tmp_path / "socket")
+    impostor = Colliding(path, None)
+    with XenStore(path, timeout=LONG) as store:
+        assert store.transact(lambda transaction: transaction.write(b"/x", b"") or "done") == "done"
+    assert impostor.commits == impostor.refusals + 1
+    impostor.listener.close()
+
+
 def test_a_watch_that_cannot_be_had_again_is_an_error(tmp_path):
     path = str(tmp_path / "socket")
     impostor = Refusing(path, None)

@@ -4,7 +4,6 @@
 
 import pytest
 
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import XenStoreError
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.guest_end import GuestEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
@@ -63,15 +62,7 @@ def say():
         with XenStore(guest.path, timeout=LONG) as store:
             end = GuestEnd(store)
             for key, value in pairs:
-                while True:
-                    try:
-                        end.send(Message(key, value), LONG)
-                        break
-                    except XenStoreError as problem:
-                        # What oxenstored says, now and then, of a commit that collided with
-                        # another's change; it has not taken effect.
-                        if problem.code != "EINVAL":
-                            raise
+                end.send(Message(key, value), LONG)
 
     return send
 

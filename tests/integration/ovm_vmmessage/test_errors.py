@@ -42,11 +42,11 @@ def test_no_such_key(run, vm):
 
 def test_what_cannot_be_sent_is_refused_before_anything_is_done(run_by_faults, faults):
     for arguments, text in [
-        (["-k", "", "-V", "v"], "a key is empty: give every message a key"),
-        (["-k", "k" * 257, "-V", "v"], "the key '%s...' has 257 bytes, the limit is 256: use a shorter key" % LONG),
+        (["-k", "", "-V", "v"], "the key is empty: give every parameter a name"),
+        (["-k", "k" * 255, "-V", "v"], "the key '%s...' has 255 bytes, the limit is 254: use a shorter key" % LONG),
         (
-            ["-k", "k", "-V", "v" * 8193],
-            "the value of 'k' has 8193 bytes, the limit is 8192: split it over several keys",
+            ["-k", "k", "-V", "v" * 8192],
+            "the value of 'k' has 8192 bytes, the limit is 8191: split the value over several keys",
         ),
         (
             ["-k", "k", "-V", "v" * 1025, "--log"],
@@ -62,7 +62,7 @@ def test_what_cannot_be_sent_is_refused_before_anything_is_done(run_by_faults, f
         assert run_by_faults("-v", "MyVM02", *arguments) == (BAD_INPUT, b"", line(text))
     code, out, err = run_by_faults("-v", "MyVM02", "-k", "k", "--value-from-stdin", stdin=b"a\0b")
     assert (code, out) == (BAD_INPUT, b"") and err == line(
-        "the message 'k' has a NUL byte: every other byte can be sent"
+        "the value of 'k' has a NUL byte: the channel carries every byte but NUL; encode the value"
     )
     assert faults.connections == 0
 

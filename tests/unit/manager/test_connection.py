@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Options of a connection are checked before anybody is asked."""
 
+import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 import trustme
@@ -116,6 +119,22 @@ def test_a_key_with_a_passphrase_is_refused_and_nobody_asked(client):
     pathlib.Path(key).write_bytes(found.private_bytes(*form, locked))
     with pytest.raises(BadConnection, match="the key without a passphrase"):
         Connection("manager", client_cert=cert, client_key=key)
+    # OpenSSL asks where there is a terminal, so have one.
+    code = (
+        "import os, sys\n"
+        "os.open(sys.argv[1], os.O_RDWR)\n"
+        "from %s import Connection\n"
+        "try: Connection('manager', client_cert=sys.argv[2], client_key=sys.argv[3])\n"
+        "except ValueError: print('refused')\n" % Connection.__module__
+    )
+    ours, theirs = os.openpty()
+    try:
+        command = [sys.executable, "-c", code, os.ttyname(theirs), cert, key]
+        done = subprocess.run(command, start_new_session=True, stdout=subprocess.PIPE, timeout=30, check=True)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.stdout == b"refused\n"
 
 
 def test_a_file_that_may_not_be_read_is_named(client, monkeypatch):

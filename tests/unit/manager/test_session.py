@@ -259,7 +259,7 @@ def test_a_bad_certificate_is_told_by_its_reason(make_server, make_manager, auth
 def test_an_unknown_authority_is_told_with_where_to_get_it(make_server, make_manager, tmp_path):
     server = make_server(_certificate(trustme.CA()))
     for ca_path, says in (
-        (None, "give the certificate of its authority as ca_path; " + WHERE),
+        (None, "give the certificate of its authority as CA file; " + WHERE),
         (str(tmp_path), "see that .* has the certificate of its authority, and was treated by c_rehash; " + WHERE),
     ):
         with pytest.raises(UntrustedCertificate, match="local issuer certificate.*: " + says):

@@ -21,9 +21,9 @@ from toolchain import CACHE, ROOT, containers
 
 #: Everything of all systems, by name.
 FOLDER = CACHE / "molecule"
-#: What a system has on top of a bare Debian.
+#: What a system has on top of a bare Debian, and which. bullseye has the oldest systemd and Python that are tried.
 PACKAGES = ("systemd-sysv", "dbus", "openssh-server", "python3", "python3-apt", "python3-venv", "ca-certificates")
-SUITE = "bookworm"
+SUITE = os.environ.get("OVM_MOLECULE_SUITE") or "bookworm"
 #: The lab's guest.
 DOMID, GUEST = 5, "MyVM02"
 #: Seconds that a system may take to boot.

@@ -25,7 +25,7 @@ class HostEnd:
     def __init__(self, store: XenStore, domid: int, grace: float = GRACE) -> None:
         self.store, self.domid = store, domid
         self._home = layout.home(domid)
-        self.inbox = Inbox(store, layout.child(self._home, layout.FROM_GUEST), grace, layout.join_from_guest)
+        self.inbox = Inbox(store, layout.child(self._home, layout.FROM_GUEST), grace, layout.join_from_guest, 1)
         self._outbox = Outbox(store, layout.child(self._home, layout.TO_GUEST), layout.KEY_LIMIT_TO_GUEST)
 
     def send(self, message: Message, timeout: float) -> int:

@@ -36,10 +36,15 @@ class Inbox:
         The vendor's driver may announce a later message first when two processes send
         at once. 0 for a side that must go on at once.
     :param join: puts a value's pieces together: layout.join or layout.join_from_guest.
+    :param int fewest: pieces that a message has at least. The vendor's driver writes one even of an
+        empty value, so without any it was refused; a host may write none.
     """
 
-    def __init__(self, store: XenStore, directory: bytes, grace: float, join, clock=time.monotonic) -> None:
+    def __init__(
+        self, store: XenStore, directory: bytes, grace: float, join, fewest: int = 0, clock=time.monotonic
+    ) -> None:
         self._store, self._directory, self._grace, self._join, self._clock = store, directory, grace, join, clock
+        self._fewest = fewest
         self._last_write = layout.child(directory, layout.LAST_WRITE)
         self._announced = 0  # the counter as it was last time
         self._older = set()  # type: set[int]  # numbers beyond the counter that were announced before it went down
@@ -112,7 +117,7 @@ class Inbox:
         try:
             key = self._store.read(node)
             names = self._store.directory(node)
-            if not layout.whole(names):
+            if len(names) < self._fewest or not layout.whole(names):
                 missing = min(set(range(len(names) + 1)) - {layout.number(name) for name in names})
                 return Arrival(number, None, "its piece %d is missing" % missing)
             pieces = [self._store.read(layout.child(node, index)) for index in range(len(names))]

@@ -84,7 +84,7 @@ class GuestInbox(Inbox):
     """
 
     def __init__(self, store: XenStore, domid: int, batch: int) -> None:
-        super().__init__(store, layout.child(layout.home(domid), layout.FROM_GUEST), GRACE, layout.join_from_guest)
+        super().__init__(store, layout.child(layout.home(domid), layout.FROM_GUEST), GRACE, layout.join_from_guest, 1)
         self._batch, self._left, self.more = batch, 0, False
 
     def pending(self) -> "list[Arrival]":
@@ -98,10 +98,6 @@ class GuestInbox(Inbox):
         arrival = super()._look(number, overwritten)
         if arrival is not None:
             self._left -= 1
-            piece = layout.child(layout.child(self._directory, number), 0)
-            if arrival.message and not arrival.message.value and not self._store.exists(piece):
-                # The vendor's driver writes a piece even of an empty value. This one was refused.
-                arrival = Arrival(number, None, "its piece 0 is missing")
             if arrival.fault:
                 # The ledger tells arrivals apart by their messages.
                 arrival = arrival._replace(message=Message(None, arrival.fault.encode("utf-8")))

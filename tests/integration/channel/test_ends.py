@@ -323,6 +323,16 @@ def test_a_message_that_becomes_whole_in_time_is_not_lost(host, guest, host_end,
     assert received(host_end.inbox) == [(1, b"one", b"AB"), (2, b"two", b"2")]
 
 
+def test_a_message_from_a_guest_without_any_piece_was_lost(host, guest):
+    """So the vendor's driver leaves one whose value was refused; of an empty value it writes one piece."""
+    host.write(FROM + b"/1", b"one")
+    host.write(FROM + b"/2", b"two")
+    host.write(FROM + b"/2/0", b"")
+    host.write(FROM + b"/last-write", b"2")
+    found = list(HostEnd(host, 5, grace=0.05).inbox.receive())
+    assert found == [(1, None, "its piece 0 is missing"), (2, (b"two", b""), "")]
+
+
 def test_a_reader_that_comes_once_waits_out_the_grace(host, guest):
     host.write(FROM + b"/1", b"one")
     host.write(FROM + b"/1/1", b"B")

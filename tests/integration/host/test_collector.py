@@ -607,7 +607,7 @@ def test_machines_that_send_nothing_are_looked_at_too(open_host, make_guest, vm_
 
 
 #: Exchanges with XenStore that one pass takes: each is a moment to die at.
-EXCHANGES = 23
+EXCHANGES = 22
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

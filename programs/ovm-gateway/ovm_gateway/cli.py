@@ -63,6 +63,8 @@ def _parse(argv):
     command(users, "list", _list_users, "print the users' names")
     added = command(users, "add", _add_user, "add a user or change a password, which is read from standard input")
     added.add_argument("name", metavar="NAME")
+    added = command(users, "check", _check_user, "say by the exit code whether standard input has a user's password")
+    added.add_argument("name", metavar="NAME")
     added = command(users, "remove", _remove_user, "remove a user; sessions of that user end at once")
     added.add_argument("name", metavar="NAME")
     return parser.parse_args(argv)
@@ -114,6 +116,15 @@ def _add_user(arguments):
     print("%s %s" % ("added" if new else "changed", arguments.name))
 
 
+def _check_user(arguments):
+    from .users import UsersFile, fits
+
+    stored = UsersFile(Settings.read(arguments.config).users).read().get(arguments.name)
+    if stored and fits(_password(arguments.name, twice=False), stored):
+        return DONE
+    return _say("%s cannot log in with this password" % arguments.name, FAILED)
+
+
 def _remove_user(arguments):
     from .users import UsersFile
 
@@ -121,15 +132,15 @@ def _remove_user(arguments):
     print("removed %s" % arguments.name)
 
 
-def _password(name):
-    """A password from standard input, less one newline; a person types it twice, unseen."""
+def _password(name, twice=True):
+    """A password from standard input, less one newline; a person types it unseen, a new one twice."""
     from .users import PASSWORD_LIMIT, BadUsers
 
     if not sys.stdin.isatty():
         password = sys.stdin.buffer.read(PASSWORD_LIMIT + 3)
         return password[:-1] if password.endswith(b"\n") else password
     password = getpass.getpass("Password of %s: " % name)
-    if getpass.getpass("Again: ") != password:
+    if twice and getpass.getpass("Again: ") != password:
         raise BadUsers("these were two different passwords", "try again")
     return password.encode("utf-8", "surrogateescape")
 

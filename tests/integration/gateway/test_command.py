@@ -52,6 +52,14 @@ def test_users(run, tmp_path):
     assert run("user", "list") == (0, "ann@example.com\n", "")
 
 
+def test_a_password_can_be_checked(run):
+    assert run("user", "add", "admin", stdin="s3cret\n")[0] == 0
+    assert run("user", "check", "admin", stdin="s3cret\n") == (0, "", "")
+    for name, password in (("admin", "S3cret"), ("admin", ""), ("nobody", "s3cret")):
+        refused = "ovm-gateway: %s cannot log in with this password\n" % name
+        assert run("user", "check", name, stdin=password) == (1, "", refused)
+
+
 def test_users_that_cannot_be(run, tmp_path):
     assert run("user", "add", "a:b", stdin="x")[::2] == (
         1,

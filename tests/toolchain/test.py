@@ -30,7 +30,7 @@ def run(arguments, data):
     :param pathlib.Path data: where coverage shall put what it measures.
     :returns: pytest's exit code.
     """
-    command = ["pytest", "--numprocesses=auto", "--cov", "--cov-report=", *arguments]
+    command = ["pytest", "--numprocesses=auto", "--durations=20", "--cov", "--cov-report=", *arguments]
     return subprocess.run(command, cwd=ROOT, env=dict(os.environ, COVERAGE_FILE=str(data)), check=False).returncode
 
 

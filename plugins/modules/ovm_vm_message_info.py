@@ -39,7 +39,7 @@ options:
     default: false
   reports:
     description:
-      - Return also the messages in which the C(ovmd) of this collection reports how its guest is. Their keys start with
+      - Return also the messages in which a guest reports how it is. Their keys start with
         C(ovmd.report.). What matters of them is in RV(vms[].report) anyway.
       - Those that O(keys) names are always returned.
     type: bool
@@ -218,7 +218,7 @@ vms:
             at 2026-01-31T12:30:00Z
     report: &report
       description:
-        - What the guest reports of itself, if it has the C(ovmd) of this collection.
+        - What the guest reports of itself, if anything in it does.
         - C(present) is whether it does, C(boot) tells one boot from another, and C(configuration) is how the
           configuration at its first boot stands.
       type: dict

@@ -156,7 +156,7 @@ class Manager:
         :param bool log: the manager shall log them; no secrets then.
         :raises InvalidMessage: saying of which key, and why.
         """
-        messages = [(key, value) for key, value in messages]
+        messages = list(messages)
         limit = LOGGED_VALUE_LIMIT if log else VALUE_LIMIT
         for key, value in messages:
             name = printable(key, 64)

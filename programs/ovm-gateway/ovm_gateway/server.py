@@ -184,6 +184,12 @@ class _Protocol(H11Protocol):
             # The head is here. The time for the body is that of who reads it.
             self._reading = _cancelled(self._reading)
 
+    def shutdown(self):
+        super().shutdown()
+        if self.cycle is None or self.cycle.response_complete:
+            # An idle client does not answer TLS's goodbye, and would be waited for.
+            self.transport.abort()
+
     def on_response_complete(self):
         self._expect_head()
         super().on_response_complete()

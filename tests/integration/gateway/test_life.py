@@ -8,6 +8,7 @@ import socket
 import ssl
 import stat
 import threading
+import time
 
 import pytest
 import requests
@@ -123,7 +124,9 @@ def test_systemd_is_told_that_it_lives_and_that_it_ends(start, monkeypatch):
 @C_ONLY
 def test_an_idle_connection_does_not_keep_it_from_ending(gateway, client):
     assert client.read("/Manager")
+    start = time.monotonic()
     assert gateway.stop() == 0
+    assert time.monotonic() - start < 8  # seconds; requests in flight would have ten
 
 
 def test_messages_that_come_while_it_is_down_or_killed_are_collected(gateway, client, guest, guest_sends, until):

@@ -72,8 +72,8 @@ options:
     default: always
   wait:
     description:
-      - Wait until each guest has all messages. That is seen by its reports, where something in the guest sends
-        them, or by its having taken everything out of XenStore, which C(ovm-gateway) and O(transport=xenstore) can tell.
+      - Wait until each guest has all messages. That is seen by its reports, where something in the guest sends them, or
+        by its having taken everything out of XenStore, which C(ovm-gateway) and O(transport=xenstore) can tell.
       - Where neither can be seen, the task does not wait. It warns, and RV(delivered) is null.
     type: bool
     default: false

@@ -153,13 +153,13 @@ def test_a_manager_that_takes_too_long_to_answer(run_by_faults, faults):
 
 def test_what_answers_is_no_manager(run_by_faults, faults):
     faults.add(html(200))
-    code, out, err = run_by_faults("--timeout=0.2", *QUERY)
+    code, out, err = run_by_faults("--timeout=2", *QUERY)
     assert (code, out) == (NO_MANAGER, BANNER) and err.count(b"\n") == 1 and b"makes no sense" in err
 
 
 def test_a_manager_that_does_not_get_ready(run_by_faults, faults):
     faults.starting()
-    code, out, err = run_by_faults("--timeout=0.2", *QUERY)
+    code, out, err = run_by_faults("--timeout=2", *QUERY)
     assert (code, out) == (NO_MANAGER, BANNER) and err.count(b"\n") == 1
     assert b"does not run, its state was STARTING: " in err
 
@@ -199,7 +199,7 @@ def test_a_job_that_fails(run_by_faults, faults, vm):
 
 def test_a_job_that_does_not_end(run_by_faults, faults, vm):
     faults.unfinished_jobs()
-    code, out, err = run_by_faults("--timeout=0.5", *SEND)
+    code, out, err = run_by_faults("--timeout=2", *SEND)
     assert (code, out) == (OUTCOME_UNKNOWN, SENDING) and err.count(b"\n") == 1
     assert err.startswith(b"ovm_vmmessage: it is not known whether this was sent: ") and b"SECRET" not in err
 
@@ -214,7 +214,7 @@ def test_a_connection_that_is_cut_after_sending(run_by_faults, faults, vm):
 
 def test_a_connection_that_is_cut_again_and_again(run_by_faults, faults, vm):
     faults.add(cut_before(), "GET", "/Vm$")
-    code, out, err = run_by_faults("--timeout=0.2", *QUERY)
+    code, out, err = run_by_faults("--timeout=2", *QUERY)
     assert (code, out) == (NO_MANAGER, CONNECTED) and err.count(b"\n") == 1
 
 

@@ -278,9 +278,10 @@ BAD_CONNECTION = [
 
 
 @ONE_DAEMON
-def test_bad_input_is_told_clearly_and_sends_nothing(rest, web1, hear):
+def test_bad_input_is_told_clearly_and_sends_nothing(rest, web1, hear, tmp_path):
     tasks = [task(**options) for options, _says in BAD]
-    tasks += [task(messages={"a": "1"}, **options) for options, _says in BAD_CONNECTION]
+    state = str(tmp_path / "store")  # not the one of this machine
+    tasks += [task(messages={"a": "1"}, state_dir=state, **options) for options, _says in BAD_CONNECTION]
     nobody = {"ovm_vm_message": {"messages": {"a": "1"}}}
     *results, which = rest(*tasks, nobody, arguments=["-vvvv"])
     assert "one of the following is required: vm, vms" in which["msg"]

@@ -12,6 +12,10 @@ RUNNING, STOPPED, TEMPLATE = "RUNNING", "STOPPED", "TEMPLATE"
 #: The message that ends the wait of the vendor's first-boot configuration: whatever comes after it is too late.
 ROOT_PASSWORD = b"com.oracle.linux.root-password"
 
+#: Bytes of the longest value that the vendor's Manager takes where it is to log the message. What
+#: works with a Xen host must work there, so this holds everywhere.
+LOGGED_VALUE_LIMIT = 1024
+
 
 class Vm(namedtuple("Vm", ("id", "name", "state"))):
     """A virtual machine.

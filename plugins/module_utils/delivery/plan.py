@@ -13,15 +13,13 @@ from .. import report
 from ..channel.layout import EVENT_KEY, KEY_LIMIT_TO_GUEST
 from ..channel.message import Message, display
 from ..secret_names import secret_by_name
-from ..vms import root_password_last
+from ..vms import LOGGED_VALUE_LIMIT, root_password_last
 from .errors import BadMessages
 
 #: The kinds of evidence, best first.
 FORCED, RECEIVED, REPORT, SENT_LOG, NONE = "forced", "received", "report", "sent_log", "none"
 #: What to do with a secret that the guest holds already: nobody can compare it.
 ALWAYS, ON_CREATE = "always", "on_create"
-#: Bytes of a value that a manager takes where it is to remember the message.
-LOGGED_VALUE_LIMIT = 1024
 
 
 class Wanted(namedtuple("Wanted", ("key", "value", "secret"))):

@@ -17,7 +17,7 @@ from ..channel.outbox import TOGETHER, Outbox
 from ..channel.xenstore import TIMEOUT, Transaction, XenStore
 from ..problem import OutcomeUnknown
 from ..values import MASK, key_text
-from ..vms import RUNNING, STOPPED, Event, Record, Vm, VmNotFound, VmNotRunning, root_password_last
+from ..vms import LOGGED_VALUE_LIMIT, RUNNING, STOPPED, Event, Record, Vm, VmNotFound, VmNotRunning, root_password_last
 from . import domains
 from .collector import CollectingLock, Collector, GuestInbox
 from .errors import LoggedValueTooLong, MessageStoreError, SendFailed
@@ -26,9 +26,6 @@ from .pool import Pool
 
 #: Where the message store is.
 DIRECTORY = "/var/lib/ovm-gateway"
-#: Bytes of the longest value that is remembered when it is sent. The vendor's Manager has
-#: this limit; what works here must work there.
-LOGGED_VALUE_LIMIT = 1024
 
 # Seconds after which somebody who waits for another process looks whether that one is still there.
 _LOOK_AGAIN = 0.5

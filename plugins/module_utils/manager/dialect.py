@@ -13,8 +13,8 @@ import time
 
 from .errors import BadDialect
 
-#: Bytes that the manager takes: of a key, of a value, and of a value that it logs.
-KEY_LIMIT, VALUE_LIMIT, LOGGED_VALUE_LIMIT = 256, 8192, 1024
+#: Bytes that the manager takes, of a key and of a value.
+KEY_LIMIT, VALUE_LIMIT = 256, 8192
 
 # How a description of ours starts; it is then known to the letter.
 _OURS = "Message received from virtual machine "

@@ -15,11 +15,20 @@ from urllib.parse import quote
 
 from ..problem import Problem
 from ..secret_names import secret_by_name
-from ..vms import RUNNING, Event, Record, Vm, VmNotFound, canonical_id, require_running, root_password_last
+from ..vms import (
+    LOGGED_VALUE_LIMIT,
+    RUNNING,
+    Event,
+    Record,
+    Vm,
+    VmNotFound,
+    canonical_id,
+    require_running,
+    root_password_last,
+)
 from .connection import Connection
 from .dialect import (
     KEY_LIMIT,
-    LOGGED_VALUE_LIMIT,
     VALUE_LIMIT,
     Dialect,
     decode_text,

@@ -10,7 +10,9 @@ key                                value: a JSON object
 =================================  ==========================================================
 ``ovmd.report.guest``              ``boot`` (of the guest, a new one each time), ``version``
 ``ovmd.report.held.KEY``           ``boot``, and ``digest`` of the value, or ``secret``, or ``gone``
-``ovmd.report.configuration``      ``boot``, ``state`` (``running``, ``done``, ``failed``), more
+``ovmd.report.configuration``      ``boot``, ``state`` (``running``, ``done``, ``failed``), ``target``,
+                                   ``failed`` (names of scripts), ``scripts``: of ``name``,
+                                   ``status``, ``changed``, ``seconds``, ``message``
 ``ovmd.report.addresses``          ``interfaces``: of ``name``, ``mac``, ``addresses`` (``IP/PREFIX``)
 =================================  ==========================================================
 
@@ -36,6 +38,10 @@ RUNNING, DONE, FAILED = "running", "done", "failed"
 
 # Bytes of a key that a guest can send, less the prefix; longer ones are reported under a hash.
 _KEY_ROOM = 255 - len(HELD)
+#: Bytes of the longest report: what every backend of a guest can send.
+LIMIT = 8190
+# Characters that a script's message is cut to, step by step, where a report would be too long.
+_MESSAGES = (400, 100, 0)
 
 
 def held_key(key: bytes) -> bytes:
@@ -78,6 +84,62 @@ def held(boot: str, key: bytes, value: "bytes | None", secret: bool = False) -> 
     else:
         what = {"digest": digest(boot, key, value)}
     return held_key(key), _object(boot=boot, **what)
+
+
+def configuration(boot: str, state: str, **details) -> "tuple[bytes, bytes]":
+    """The message that says how a run of the configuration's scripts stands.
+
+    Where it gets too long, messages are cut first, then scripts are left out: those that went well
+    first. ``left_out`` says how many.
+
+    :param str state: RUNNING, DONE or FAILED.
+    :param details: ``target``, ``failed`` and ``scripts``, see firstboot.result; without any secret.
+    :returns: key and value.
+    """
+    details = dict(details, boot=boot, state=state)
+    value = _object(**details)
+    for length in _MESSAGES:
+        if len(value) <= LIMIT:
+            return CONFIGURATION, value
+        details["scripts"] = [_shortened(script, length) for script in details.get("scripts") or ()]
+        value = _object(**details)
+    bad = {script.get("name") for script in details["scripts"] if script.get("status") == FAILED}
+    order = sorted(details["scripts"], key=lambda script: script.get("name") not in bad)
+    kept, details["left_out"] = order, 0
+    while kept and len(value) > LIMIT:
+        kept, details["left_out"] = kept[:-1], details["left_out"] + 1
+        # In the order in which they ran.
+        details["scripts"] = [script for script in details["scripts"] if script in kept]
+        value = _object(**details)
+    while details.get("failed") and len(value) > LIMIT:
+        details["failed"] = details["failed"][:-1]
+        value = _object(**details)
+    return CONFIGURATION, value if len(value) <= LIMIT else _object(boot=boot, state=state)
+
+
+def _shortened(script, length):
+    message = script.get("message") or ""
+    return dict(script, message=message if len(message) <= length else message[:length] + ("..." if length else ""))
+
+
+def interfaces(found: "list[dict]") -> "tuple[bytes, bytes]":
+    """The message with the addresses of a guest.
+
+    Where it gets too long, interfaces without addresses are left out first, then addresses from the end.
+
+    :param list found: dicts of ``name``, ``mac`` and ``addresses``.
+    :returns: key and value.
+    """
+    found = [dict(interface, addresses=list(interface["addresses"])) for interface in found]
+    value = _object(interfaces=found)
+    while len(value) > LIMIT:
+        bare = [interface for interface in found if not interface["addresses"]]
+        if bare:
+            found.remove(bare[-1])
+        else:
+            found[-1]["addresses"].pop()
+        value = _object(interfaces=found)
+    return ADDRESSES, value
 
 
 class Report:

@@ -3,6 +3,7 @@
 """The channel as a guest uses it, over its own XenStore connection."""
 
 from . import layout
+from .errors import NotFound
 from .inbox import Inbox
 from .message import Message
 from .outbox import Outbox
@@ -29,3 +30,17 @@ class GuestEnd:
     def send_together(self, messages: "list[Message]", timeout: float) -> int:
         """Send several messages to the host, all of them or none; see Outbox.send_together."""
         return self._outbox.send_together(messages, timeout)
+
+    def uncollected(self) -> int:
+        """:returns: how many messages the host has not removed yet."""
+        try:
+            return len(layout.numbers(self.store.directory(layout.FROM_GUEST)))
+        except NotFound:
+            return 0
+
+    def announced(self) -> int:
+        """:returns: the number of the last message to the host; 0 in a tree that is new, or where there is none."""
+        try:
+            return layout.counter(self.store.read(layout.child(layout.FROM_GUEST, layout.LAST_WRITE))) or 0
+        except NotFound:
+            return 0

@@ -10,7 +10,8 @@ and raises a ChannelError that says what happened and what to do.
 ``pending()``
     What receive() would put into the list, without taking it; a list of Message.
 ``faults``
-    What could not be read at the last receive() or pending(): pairs of a message's number and why.
+    What could not be read at the last receive(), pending() or, of the kernel's events, attend():
+    pairs of a message's number and why.
 ``entries()``
     All parameters in order; a list of Entry.
 ``get(key)``
@@ -30,6 +31,33 @@ and raises a ChannelError that says what happened and what to do.
     Wait up to so many seconds for the list to change; returns whether it may have.
 ``close()``
     Every backend is a context manager, too.
+
+Whatever changes the list also knocks (see wake), so that the daemon looks.
+
+What there is for the daemon and its like:
+
+``state``
+    The ParameterList with the events that wait and what was reported, wherever the parameters are.
+``knocking``
+    Whether to knock. The daemon itself turns it off.
+``fileno()``
+    A descriptor that becomes readable when the host has sent something. Another one after XenStore
+    was lost and found again, and -1 in between: so to be asked before each poll.
+``attend()``
+    Take what made it readable: set watches, connect again, put the kernel's events into ``state``.
+    Returns whether something happened; receive() then. What happens during any other call may be known
+    already and show in no poll: so call attend() until it returns False, then poll.
+``post(event)``
+    Pass an event of this guest on to the daemon. Raises EventNotHeard.
+``tell(messages)``
+    Transmit without storing, up to TOGETHER messages. Never waits for room: raises QuotaExceeded.
+``uncollected()``
+    How many messages the host has not collected yet, or None where that cannot be known.
+``announced()``
+    The number of the last message to the host, which falls where the host's tree was made anew;
+    or None where that cannot be known.
+``expect_room(wanted)``
+    Whether what the host collects makes fileno() readable.
 """
 
 import os
@@ -63,7 +91,7 @@ def open_backend(name=AUTO, xenstore_path=None, device=DEVICE, state_directory=D
     if name == OVMAPI or has_device:
         from .ovmapi import OvmapiBackend
 
-        return OvmapiBackend(device, timeout)
+        return OvmapiBackend(device, timeout, state_directory)
     from .xenstore_backend import XenStoreBackend
 
     try:

@@ -26,3 +26,19 @@ class DeviceUnavailable(ChannelError):
 
 class UnknownBackend(ChannelError, ValueError):
     """A backend was asked for by a name that no backend has."""
+
+
+class UnknownEvent(ChannelError, ValueError):
+    """A text that names no event."""
+
+
+class EventNotHeard(ChannelError):
+    """An event was not passed on: nobody listens, or too many wait already."""
+
+
+class AlreadyListening(ChannelError):
+    """There is a daemon already."""
+
+
+class AddressesUnavailable(ChannelError):
+    """The kernel does not tell the addresses of this guest."""

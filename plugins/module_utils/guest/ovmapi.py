@@ -20,15 +20,19 @@ from ..channel import layout
 from ..channel.errors import InvalidMessage
 from ..channel.message import display
 from .entry import Entry
-from .errors import DeviceUnavailable, SendFailed
+from .errors import DeviceUnavailable, SendFailed, UnknownEvent
+from .parameter_list import DIRECTORY, ParameterList
 
 _REGISTER = 0x803
 _UNREGISTER = 0x805
+_GET_NEXT_EVENT = 0x806
 _READ = 0x80C
+_SEND = 0x80D
 _WRITE = 0x811
 _DELETE = 0x812
 _ALL_NAMES = 0x820
 _MODIFY_FILTER = 0x823
+_POST_EVENT = 0x824
 _DISCARD_NEXT_EVENT = 0x829
 
 _POINTER = "Q" if struct.calcsize("P") == 8 else "I"
@@ -40,7 +44,19 @@ _SLOT = 256
 # event types to subscribe, to unsubscribe; "unsigned long" in C
 _FILTER = struct.Struct("@LL")
 
+# An event's id, type, severity, phase, and bytes of payload; a whole event has always the same size.
+_EVENT = struct.Struct("=" + _POINTER + "HHHH")
+_EVENT_SIZE = 4096
+# Before the text of a VMAPIEvent: what the receiver has subscribed to, an "unsigned long".
+_MASK = struct.calcsize("@L")
+
 _NEW_PARAM = 0x40
+# What comes as a message; every handle is subscribed to it from the start.
+_MORE_PROCESSING = 0x4000
+# All that the driver knows.
+_ANY_EVENT = 0xFF
+# Events that one attend() takes at most, so that nobody can keep it busy for ever.
+_AT_ONCE = 1000
 #: Bytes of the longest value that can be there, with its NUL.
 _BUFFER = layout.VALUE_LIMIT + 1
 # Names asked for at first; more are asked for where there are more.
@@ -61,6 +77,8 @@ class OvmapiBackend:
     :param str path: the device.
     :param float timeout: seconds to wait for another process that is just sending. The
         driver's own calls cannot be interrupted.
+    :param str state_directory: where the daemon keeps what the kernel does not, and listens.
+    :ivar list faults: of attend() only: of messages the kernel tells nobody.
     :ivar int key_limit: bytes of the longest key that set() takes.
     :ivar int value_limit: bytes of the longest value that set() takes. One more arrives from
         the host, but sending it makes the driver read behind its buffer, which can cost the
@@ -69,13 +87,15 @@ class OvmapiBackend:
     """
 
     name = "ovmapi"
-    faults = ()  # the kernel tells nobody
     key_limit = layout.KEY_LIMIT_FROM_GUEST
     value_limit = layout.VALUE_LIMIT - 1
 
-    def __init__(self, path="/dev/ovmapi", timeout=10.0):
-        self.path, self._timeout = path, timeout
-        self._subscribed = False
+    def __init__(self, path="/dev/ovmapi", timeout=10.0, state_directory=DIRECTORY):
+        self.path, self._timeout, self._directory = path, timeout, state_directory
+        self._subscribed = 0
+        self._state = None  # type: ParameterList | None
+        self.faults = []  # type: list
+        self.knocking = True
         self._owner = os.getpid()
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -98,6 +118,9 @@ class OvmapiBackend:
 
     def close(self):
         """Give the device up. A second call does nothing."""
+        if self._state is not None:
+            self._state.close()
+            self._state = None
         fd, self._fd = self._fd, -1
         if fd < 0:
             return
@@ -126,7 +149,7 @@ class OvmapiBackend:
 
         :rtype: int
         """
-        self._subscribe()
+        self._subscribe(_NEW_PARAM)
         return self._fd
 
     def wait(self, timeout):
@@ -137,7 +160,7 @@ class OvmapiBackend:
             fileno() was called before: nobody listened until then.
         :rtype: bool
         """
-        if self._subscribe():
+        if self._subscribe(_NEW_PARAM):
             return True
         if not self._readable(timeout):
             return False
@@ -148,12 +171,12 @@ class OvmapiBackend:
             self._call(_DISCARD_NEXT_EVENT, bytearray(_FILTER.size), "take an event")
         return True
 
-    def _subscribe(self):
-        """:returns: whether this was the first time."""
-        if self._subscribed:
+    def _subscribe(self, types):
+        """:returns: whether this was new."""
+        if not types & ~self._subscribed:
             return False
-        self._call(_MODIFY_FILTER, bytearray(_FILTER.pack(_NEW_PARAM, 0)), "subscribe to events")
-        self._subscribed = True
+        self._call(_MODIFY_FILTER, bytearray(_FILTER.pack(types, 0)), "subscribe to events")
+        self._subscribed |= types
         return True
 
     def _readable(self, timeout):
@@ -212,6 +235,9 @@ class OvmapiBackend:
         :raises InvalidMessage: one of them cannot be carried; nothing was sent.
         :raises SendFailed: naming what was sent before.
         """
+        self._send_each(_WRITE, messages)
+
+    def _send_each(self, call, messages):
         messages = [self.check(message) for message in messages]
         sent = []  # type: list
         for message in messages:
@@ -225,7 +251,7 @@ class OvmapiBackend:
             try:
                 self._lock()
                 try:
-                    ioctl(self._fd, _WRITE, record, True)
+                    ioctl(self._fd, call, record, True)
                 finally:
                     flock(self._fd, LOCK_UN)
             except OSError as problem:
@@ -276,7 +302,13 @@ class OvmapiBackend:
         :param keys: of bytes.
         :returns: those that were there, a list of bytes.
         """
-        return [key for key in keys if _possible(key) and self._delete(key)]
+        deleted = [key for key in keys if _possible(key) and self._delete(key)]
+        if deleted and self.knocking:
+            # Of what is set the kernel tells the daemon, of what is deleted it does not.
+            from .wake import knock
+
+            knock(self._directory)
+        return deleted
 
     def delete_all(self):
         """Delete all parameters that are there now; nothing is sent.
@@ -290,6 +322,91 @@ class OvmapiBackend:
         record = bytearray(_PARAMETER.pack(0, key, 0, 0))
         # A missing key is no error to the driver: it answers 1.
         return self._call(_DELETE, record, "delete the parameter '%s'" % display(key)) == 0
+
+    # For the daemon
+
+    @property
+    def state(self):
+        """What the kernel does not keep: events that wait, and what was reported.
+
+        :rtype: ParameterList
+        :raises ParameterListError: it cannot be opened.
+        """
+        if self._state is None:
+            self._state = ParameterList(self._directory, self._timeout)
+        return self._state
+
+    def attend(self):
+        """Take the events that are queued here: into ``state``, but for news of parameters, which are noted there.
+
+        The kernel forgets an event when it is taken, and all of a process that ends: one
+        that it has just handed over to a process that is killed is lost.
+
+        :returns: whether there was any.
+        :rtype: bool
+        """
+        self.faults = []
+        happened = self._subscribe(_ANY_EVENT)
+        # On an empty queue the driver reports success as well, so only poll tells when to stop.
+        for _number in range(_AT_ONCE):
+            if not self._readable(0):
+                break
+            self._take_event()
+            happened = True
+        return happened
+
+    def _take_event(self):
+        buffer = bytearray(_EVENT_SIZE)
+        self._call(_GET_NEXT_EVENT, buffer, "take an event")
+        identity, kind, severity, phase, size = _EVENT.unpack_from(buffer)
+        payload = bytes(buffer[_EVENT.size : _EVENT.size + size])
+        with self.state.writing():
+            if kind == _NEW_PARAM:
+                key = payload.partition(b"\0")[0]
+                if key:
+                    self.state.note_received(key)
+                return
+            from .events import of_numbers, parse
+
+            try:
+                if kind == _MORE_PROCESSING:
+                    event = parse(payload[_MASK:].partition(b"\0")[0])
+                else:
+                    event = of_numbers(kind, severity, phase, payload.rstrip(b"\0"))
+            except UnknownEvent as problem:
+                self.faults.append((identity, problem.text))
+                return
+            if not self.state.queue_event(event):
+                self.faults.append((identity, "too many events wait already"))
+
+    def post(self, event):
+        """Pass an event on to all other processes that have subscribed to it. The driver does not say whether any has.
+
+        :param Event event: see events.
+        """
+        from .events import numbers
+
+        payload = event.payload + b"\0"
+        buffer = bytearray(_EVENT_SIZE)
+        _EVENT.pack_into(buffer, 0, 0, *numbers(event) + (len(payload),))
+        buffer[_EVENT.size : _EVENT.size + len(payload)] = payload
+        self._call(_POST_EVENT, buffer, "pass the event %s on" % (event,))
+
+    def tell(self, messages):
+        """Transmit each message to the host, and store none.
+
+        :raises SendFailed: naming what was sent before.
+        """
+        self._send_each(_SEND, messages)
+
+    def uncollected(self):
+        """:returns: None: the driver does not say what the host has collected."""
+
+    def announced(self):
+        """:returns: None: the driver does not tell its counter."""
+
+    def expect_room(self, wanted):
+        """Do nothing: the driver does not say when the host collects."""
 
     def _call(self, number, record, what, unless=None):
         """One ioctl, the answer in the record.

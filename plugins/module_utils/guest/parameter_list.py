@@ -8,6 +8,8 @@ keys are appended, and all is gone at reboot. It is an SQLite file in tmpfs, bec
 that survives the SIGKILL of any process at any moment and takes several writers.
 """
 
+import os
+
 from ..channel.message import Message
 from ..private_database import PrivateDatabase
 from .entry import Entry
@@ -17,16 +19,42 @@ from .errors import ParameterListError
 DIRECTORY = "/run/ovmd"
 FILE = "parameters.db"
 
-_SCHEMA = 1
+#: Events that may wait. Those that come when so many do are refused: a host must not fill the memory.
+EVENTS = 256
+# Of deleted parameters so many are remembered as reported.
+_REMEMBERED = 1000
+
+_SCHEMA = 2
+# What leads from each schema to the next; a list of an older program is taken over as it is.
 # Positions give the order; "taken" holds the messages that are in the list already but
-# perhaps still in XenStore, so that one is never applied twice.
-_TABLES = """
+# perhaps still in XenStore, so that one is never applied twice. "reported" is what the host
+# was told last, and the reporter's own; the row of a parameter is empty where it is to be told again.
+_STEPS = (
+    """
 CREATE TABLE parameter (
     position INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, secret INTEGER NOT NULL
 );
 CREATE TABLE taken (number INTEGER PRIMARY KEY, key BLOB NOT NULL, value BLOB NOT NULL);
 CREATE TABLE life (boot TEXT NOT NULL);
+""",
+    """
+ALTER TABLE life ADD COLUMN name TEXT NOT NULL DEFAULT '';
+CREATE TABLE event (
+    position INTEGER PRIMARY KEY AUTOINCREMENT, type TEXT NOT NULL, severity TEXT NOT NULL, phase TEXT NOT NULL,
+    payload BLOB NOT NULL, begun INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE reported (key BLOB NOT NULL UNIQUE, value BLOB NOT NULL);
+""",
+)
+# What has to go with an earlier boot.
+_FORGET = """
+DELETE FROM parameter;
+DELETE FROM taken;
+DELETE FROM life;
+DELETE FROM event;
+DELETE FROM reported;
 """
+_HELD = b"held."
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -35,6 +63,7 @@ class ParameterList:
 
     :param str directory: where the file is; made, for its owner only, where it is missing.
     :param float timeout: seconds to wait for another process that writes.
+    :ivar str life: what tells this list from any before it: it is made with the list, and goes with it.
     :raises ParameterListError: saying what is wrong with which path.
     """
 
@@ -50,6 +79,7 @@ class ParameterList:
         self.path = self._file.path
         with self._file.translated():
             self._base = self._file.connect()
+            self._identity = _identity(self.path)
             try:
                 self._prepare()
             except BaseException:
@@ -69,32 +99,48 @@ class ParameterList:
         # The file is in memory and gone after a crash of the system: there is no disk to wait for.
         self._base.execute("PRAGMA synchronous = OFF")
         boot = _boot()
-        if self._life() == (_SCHEMA, boot):
+        self.life = self._life(boot)
+        if self.life:
             return
         with self.writing():
-            schema, life = self._life()
-            if schema == 0:
-                for statement in _TABLES.split(";"):
-                    self._base.execute(statement)
-                self._base.execute("PRAGMA user_version = %d" % _SCHEMA)
-            elif schema != _SCHEMA:
-                raise ParameterListError(
-                    "the parameter list %s is of version %d, this program knows version %d"
-                    % (self.path, schema, _SCHEMA),
-                    "use the programs and modules of one release, or remove the file and lose the parameters",
-                )
-            if life != boot:  # of an earlier boot, where the directory is not on tmpfs
-                for forget in ("DELETE FROM parameter", "DELETE FROM taken", "DELETE FROM life"):
-                    self._base.execute(forget)
-                self._base.execute("INSERT INTO life (boot) VALUES (?)", (boot,))
+            self._upgrade()
+            self.life = self._life(boot)  # another process may have been faster
+            if not self.life:
+                self._begin_life(boot)
 
-    def _life(self):
-        """:returns: the version of the file's schema and the boot it belongs to, None in a new file."""
-        schema = self._base.execute("PRAGMA user_version").fetchone()[0]
-        if schema != _SCHEMA:
-            return schema, None
-        row = self._base.execute("SELECT boot FROM life").fetchone()
-        return schema, row and row[0]
+    def _upgrade(self):
+        schema = self._schema()
+        if schema > _SCHEMA:
+            raise ParameterListError(
+                "the parameter list %s is of version %d, this program knows version %d" % (self.path, schema, _SCHEMA),
+                "use the programs and modules of one release, or remove the file and lose the parameters",
+            )
+        for step in _STEPS[schema:]:
+            for statement in step.split(";"):
+                self._base.execute(statement)
+        self._base.execute("PRAGMA user_version = %d" % _SCHEMA)
+
+    def _begin_life(self, boot):
+        """Name the list's life; what is of an earlier boot, where the directory is not on tmpfs, goes."""
+        self.life = os.urandom(8).hex()
+        if not self._base.execute("UPDATE life SET name = ? WHERE boot = ?", (self.life, boot)).rowcount:
+            for statement in _FORGET.split(";"):
+                self._base.execute(statement)
+            self._base.execute("INSERT INTO life (boot, name) VALUES (?, ?)", (boot, self.life))
+
+    def _schema(self):
+        return self._base.execute("PRAGMA user_version").fetchone()[0]
+
+    def _life(self, boot):
+        """:returns: the name of the list's life, or an empty string: the file is not ready, or of another boot."""
+        if self._schema() != _SCHEMA:
+            return ""
+        row = self._base.execute("SELECT name FROM life WHERE boot = ?", (boot,)).fetchone()
+        return row[0] if row else ""
+
+    def replaced(self) -> bool:
+        """:returns: whether the file is not the one that was opened, so that others work on another list."""
+        return _identity(self.path) != self._identity
 
     def writing(self):
         """The list for this process alone, as a context manager: committed at its end, undone on an exception.
@@ -123,6 +169,24 @@ class ParameterList:
             rows = self._base.execute("SELECT number, key, value FROM taken")
             return {number: Message(bytes(key), bytes(value)) for number, key, value in rows}
 
+    def next_event(self) -> "tuple[int, tuple, int] | None":
+        """:returns: the oldest event's position, the Event, and how often it was begun; None where there is none."""
+        with self._file.translated():
+            row = self._base.execute(
+                "SELECT position, type, severity, phase, payload, begun FROM event ORDER BY position LIMIT 1"
+            ).fetchone()
+        if row is None:
+            return None
+        from .events import Event  # not every command has to do with events
+
+        return row[0], Event(row[1], row[2], row[3], bytes(row[4])), row[5]
+
+    def reported(self) -> "dict[bytes, bytes]":
+        """:returns: all that note_reported() and note_received() noted; see there."""
+        with self._file.translated():
+            rows = self._base.execute("SELECT key, value FROM reported ORDER BY rowid")
+            return {bytes(key): bytes(value) for key, value in rows}
+
     # Writing; only inside writing()
 
     def put(self, message: Message, secret: bool = False) -> None:
@@ -144,11 +208,15 @@ class ParameterList:
 
     def delete(self, key: bytes) -> bool:
         """:returns: whether the key was there."""
-        return bool(self._base.execute("DELETE FROM parameter WHERE key = ?", (_blob(key),)).rowcount)
+        found = self._base.execute("DELETE FROM parameter WHERE key = ?", (_blob(key),)).rowcount
+        self._forget_deleted()
+        return bool(found)
 
     def delete_all(self) -> int:
         """:returns: how many there were."""
-        return self._base.execute("DELETE FROM parameter").rowcount
+        found = self._base.execute("DELETE FROM parameter").rowcount
+        self._forget_deleted()
+        return found
 
     def take(self, number: int, message: Message) -> None:
         """Note that a message is in the list, until untake."""
@@ -160,6 +228,63 @@ class ParameterList:
     def untake(self, number: int) -> None:
         """Forget the note of take: the message is gone from XenStore."""
         self._base.execute("DELETE FROM taken WHERE number = ?", (number,))
+
+    # Events, first in, first out
+
+    def queue_event(self, event) -> bool:
+        """Have an event wait for the daemon.
+
+        :param Event event: see events.
+        :returns: False where too many wait already.
+        """
+        if self._base.execute("SELECT COUNT(*) FROM event").fetchone()[0] >= EVENTS:
+            return False
+        self._base.execute(
+            "INSERT INTO event (type, severity, phase, payload) VALUES (?, ?, ?, ?)",
+            (event.type, event.severity, event.phase, _blob(event.payload)),
+        )
+        return True
+
+    def begin_event(self, position: int) -> None:
+        """Note that somebody begins to handle an event; whoever finds it so later knows of the attempt."""
+        self._base.execute("UPDATE event SET begun = begun + 1 WHERE position = ?", (position,))
+
+    def end_event(self, position: int) -> None:
+        """Forget an event: it is handled."""
+        self._base.execute("DELETE FROM event WHERE position = ?", (position,))
+
+    # Reports
+
+    def note_reported(self, key: bytes, value: bytes) -> None:
+        """Remember something for the reporter; ``held.KEY`` is what was told of the parameter KEY."""
+        self._base.execute("INSERT OR REPLACE INTO reported (key, value) VALUES (?, ?)", (_blob(key), _blob(value)))
+
+    def note_received(self, key: bytes) -> None:
+        """Have the host told of a parameter again, even if what there is to tell is the same: it has sent it anew."""
+        self.note_reported(_HELD + key, b"")
+
+    def forget_reported(self, but: bytes) -> None:
+        """Have the host told everything again; of parameters that are gone, too.
+
+        :param bytes but: a row to be left alone.
+        """
+        self._base.execute("UPDATE reported SET value = x'' WHERE key != ?", (_blob(but),))
+
+    def _forget_deleted(self):
+        """Drop what was told of deleted parameters where it gets too much; newer rows have higher numbers."""
+        self._base.execute(
+            "DELETE FROM reported WHERE rowid <= (SELECT MAX(rowid) FROM reported) - ? AND substr(key, 1, 5) = ?"
+            " AND substr(key, 6) NOT IN (SELECT key FROM parameter)",
+            (_REMEMBERED, _HELD),
+        )
+
+
+def _identity(path):
+    try:
+        there = os.stat(path)
+    except OSError:
+        return None
+    return there.st_dev, there.st_ino
 
 
 def _blob(raw):

@@ -17,13 +17,15 @@ from ..channel.outbox import TOGETHER
 from ..channel.reception import receive
 from ..channel.xenstore import TIMEOUT, XenStore
 from .entry import Entry
-from .errors import SendFailed
+from .errors import EventNotHeard, SendFailed, UnknownEvent
 from .parameter_list import DIRECTORY, ParameterList
 
 # A parameter set by another process of this guest shows in XenStore a moment before it
 # is in the list, and one that is deleted never does: look again at least so often (seconds).
 _LOOK_AGAIN = 1.0
-_ARRIVED, _SENT = b"arrived", b"sent"
+_ARRIVED, _SENT, _COLLECTED = b"arrived", b"sent", b"collected"
+# Events that one attend() takes at most, so that nobody can keep it busy for ever.
+_AT_ONCE = 1000
 
 
 class XenStoreBackend:
@@ -39,7 +41,7 @@ class XenStoreBackend:
     name = "xenstore"
 
     def __init__(self, path=None, state_directory=DIRECTORY, timeout=10.0):
-        self._timeout = timeout
+        self._timeout, self._directory = timeout, state_directory
         self._store = XenStore(path, timeout=min(timeout, TIMEOUT))
         try:
             self._list = ParameterList(state_directory, timeout)
@@ -47,8 +49,9 @@ class XenStoreBackend:
             self._store.close()
             raise
         self._end = GuestEnd(self._store)
-        self._watching = False
+        self._watched = set()  # type: set[bytes]
         self.faults = []  # type: list
+        self.knocking = True
 
     def __enter__(self):
         return self
@@ -63,12 +66,31 @@ class XenStoreBackend:
     # Receiving
 
     def receive(self) -> "list[Message]":
+        odd = []  # type: list
         with self._store.until(time.monotonic() + self._timeout):
-            return [a.message for a in receive(self._arrived, self._end.inbox.discard, self._list, self._keep)]
+            arrivals = receive(
+                self._arrived, self._end.inbox.discard, self._list, lambda arrival: self._keep(arrival, odd)
+            )
+        self.faults += odd
+        if arrivals:
+            self._knock()
+        return [arrival.message for arrival in arrivals]
 
-    def _keep(self, arrival: Arrival) -> None:
+    def _keep(self, arrival: Arrival, odd: list) -> None:
+        """Store an arrival, or note among the odd ones that it is an event that cannot be."""
         if arrival.message.key != layout.EVENT_KEY:
             self._list.put(arrival.message)
+            self._list.note_received(arrival.message.key)
+            return
+        from .events import parse  # few commands ever meet one
+
+        try:
+            event = parse(arrival.message.value)
+        except UnknownEvent as problem:
+            odd.append((arrival.number, problem.text))
+            return
+        if not self._list.queue_event(event):
+            odd.append((arrival.number, "too many events wait already, is the daemon running?"))
 
     def pending(self) -> "list[Message]":
         taken = self._list.taken()
@@ -82,11 +104,72 @@ class XenStoreBackend:
         return [arrival for arrival in arrivals if not arrival.fault]
 
     def wait(self, timeout: float) -> bool:
-        if not self._watching:
-            self._end.inbox.watch(_ARRIVED)
-            self._store.watch(layout.child(layout.FROM_GUEST, layout.LAST_WRITE), _SENT)
-            self._watching = True
+        self._watch_arrivals()
+        self._watch(layout.child(layout.FROM_GUEST, layout.LAST_WRITE), _SENT)
         return self._store.wait(min(timeout, _LOOK_AGAIN)) is not None
+
+    def fileno(self) -> int:
+        return self._store.fileno()
+
+    def attend(self) -> bool:
+        self._watch_arrivals()
+        happened = 0
+        while happened < _AT_ONCE and self._store.wait(0) is not None:
+            happened += 1
+        return bool(happened)
+
+    def _watch_arrivals(self):
+        if _ARRIVED not in self._watched:
+            self._end.inbox.watch(_ARRIVED)
+            self._watched.add(_ARRIVED)
+
+    def _watch(self, path, token):
+        if token not in self._watched:
+            self._store.watch(path, token)
+            self._watched.add(token)
+
+    def _knock(self):
+        if self.knocking:
+            from .wake import knock  # commands that only look need it not
+
+            knock(self._directory)
+
+    # For the daemon
+
+    @property
+    def state(self) -> ParameterList:
+        return self._list
+
+    def post(self, event) -> None:
+        from .wake import knock
+
+        if not knock(self._directory):
+            raise EventNotHeard(
+                "the event %s was not passed on: no daemon listens at %s" % (event, self._directory),
+                "start ovmd, or name the directory that it works with",
+            )
+        with self._list.writing():
+            if not self._list.queue_event(event):
+                raise EventNotHeard(
+                    "the event %s was not passed on: too many wait already" % (event,), "see what keeps ovmd busy"
+                )
+        knock(self._directory)
+
+    def tell(self, messages: "list[Message]") -> None:
+        self._end.send_together(messages, self._timeout)
+
+    def uncollected(self) -> "int | None":
+        return self._end.uncollected()
+
+    def announced(self) -> "int | None":
+        return self._end.announced()
+
+    def expect_room(self, wanted: bool) -> None:
+        if wanted:
+            self._watch(layout.FROM_GUEST, _COLLECTED)
+        elif _COLLECTED in self._watched:
+            self._store.unwatch(layout.FROM_GUEST, _COLLECTED)
+            self._watched.discard(_COLLECTED)
 
     # The list
 
@@ -102,14 +185,18 @@ class XenStoreBackend:
     def set(self, messages: "list[Message]", secret=()) -> None:
         messages = [self.check(message) for message in messages]
         sent = []  # type: list
-        for at in range(0, len(messages), TOGETHER):
-            together = messages[at : at + TOGETHER]
-            try:
-                self._transmit(together, secret, sent)
-            except QuotaExceeded:
-                # As many as there is room for, then the others as the host makes some.
-                for message in together:
-                    self._transmit([message], secret, sent)
+        try:
+            for at in range(0, len(messages), TOGETHER):
+                together = messages[at : at + TOGETHER]
+                try:
+                    self._transmit(together, secret, sent)
+                except QuotaExceeded:
+                    # As many as there is room for, then the others as the host makes some.
+                    for message in together:
+                        self._transmit([message], secret, sent)
+        finally:
+            if sent:
+                self._knock()
 
     def _transmit(self, messages: "list[Message]", secret, sent: "list[bytes]") -> None:
         """Send some messages, all or none, and store them; their keys are appended to ``sent``.
@@ -145,11 +232,18 @@ class XenStoreBackend:
     def conceal(self, keys: "list[bytes]") -> None:
         with self._list.writing():
             self._list.conceal(keys)
+        self._knock()
 
     def delete(self, keys: "list[bytes]") -> "list[bytes]":
         with self._list.writing():
-            return [key for key in keys if self._list.delete(key)]
+            deleted = [key for key in keys if self._list.delete(key)]
+        if deleted:
+            self._knock()
+        return deleted
 
     def delete_all(self) -> int:
         with self._list.writing():
-            return self._list.delete_all()
+            deleted = self._list.delete_all()
+        if deleted:
+            self._knock()
+        return deleted

@@ -3,6 +3,7 @@
 """A guest's parameters over XenStore: real daemons, a real list, real deaths."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,18 +12,27 @@ import threading
 import pytest
 
 from ansible_collections.ovm.messaging.plugins.module_utils.channel import xenstore
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import InvalidMessage, XenStoreUnavailable
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import (
+    InvalidMessage,
+    PermissionDenied,
+    XenStoreUnavailable,
+)
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 from ansible_collections.ovm.messaging.plugins.module_utils.guest import backend as backends
+from ansible_collections.ovm.messaging.plugins.module_utils.guest import parameter_list
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.backend import open_backend
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.entry import Entry
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import (
+    EventNotHeard,
     ParameterListError,
     SendFailed,
     UnknownBackend,
 )
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.events import parse
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.plan import absent, carry_out, present
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.wake import Listener
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.xenstore_backend import XenStoreBackend
 from lab.ovmapi import Device
 
@@ -90,6 +100,184 @@ def test_an_event_is_not_stored(backend, host_end):
     assert backend.receive() == [(b"VMAPIEvent", b"x")] and pairs(backend) == []
     backend.set([Message(b"VMAPIEvent", b"y")])
     assert heard(host_end) == [(b"VMAPIEvent", b"y")] and pairs(backend) == []
+
+
+def test_an_event_waits_for_the_daemon_whoever_receives_it(backend, open_guest, host_end):
+    for key, value in ((b"a", b"1"), (b"VMAPIEvent", b"snapshot:pre:now"), (b"VMAPIEvent", b"reconfig")):
+        host_end.send(Message(key, value), LONG)
+    assert len(open_guest().receive()) == 3 and backend.faults == []
+    assert waiting(backend) == [parse("snapshot:pre:now"), parse("reconfig")] and waiting(backend) == []
+
+
+def test_an_event_that_nobody_understands_is_told_and_passed_over(backend, host_end):
+    for value in (b"nonsense", b"\xff" * 8000, b"", b"user:sometimes:hunter2"):
+        host_end.send(Message(b"VMAPIEvent", value), LONG)
+    host_end.send(Message(b"a", b"1"), LONG)
+    assert backend.receive()[-1] == (b"a", b"1") and waiting(backend) == []
+    assert [number for number, _why in backend.faults] == [1, 2, 3, 4]
+    faults = [why for _number, why in backend.faults]
+    assert (
+        faults[0] == "there is no event 'nonsense'" and faults[3] == "there is no phase 'sometimes' of the event 'user'"
+    )
+    assert all(len(why) < 200 for why in faults)
+    assert backend.receive() == [] and backend.faults == []
+
+
+def test_a_host_that_floods_does_not_fill_the_memory(backend, host_end, monkeypatch):
+    monkeypatch.setattr(parameter_list, "EVENTS", 3)
+    for n in range(5):
+        host_end.send(Message(b"VMAPIEvent", b"user::%d" % n), LONG)
+    assert len(backend.receive()) == 5
+    assert backend.faults == [(n, "too many events wait already, is the daemon running?") for n in (4, 5)]
+    assert [event.payload for event in waiting(backend)] == [b"0", b"1", b"2"]
+
+
+def test_whatever_changes_the_list_knocks(backend, state, host_end):
+    listener = Listener(state)
+    host_end.send(Message(b"a", b"1"), LONG)
+    changes = (
+        lambda: backend.receive() == [(b"a", b"1")],
+        lambda: backend.set([Message(b"b", b"2")]) is None,
+        lambda: backend.conceal([b"b"]) is None,
+        lambda: backend.delete([b"a"]) == [b"a"],
+        lambda: backend.delete_all() == 1,
+    )
+    others = (
+        lambda: backend.receive() == [] and backend.pending() == [] and backend.entries() == [],
+        lambda: backend.delete([b"a"]) == [] and backend.delete_all() == 0,
+        lambda: backend.set([]) is None,
+    )
+    for change in changes:
+        assert change() and listener.drain()
+    for other in others:
+        assert other() and not listener.drain()
+    backend.knocking = False
+    backend.set([Message(b"b", b"2")])
+    assert not listener.drain()
+    listener.close()
+
+
+def test_what_was_sent_before_a_failure_knocks_too(open_guest, state, host_end):
+    listener, backend = Listener(state), open_guest(timeout=0.5)
+    with pytest.raises(SendFailed):
+        backend.set([Message(b"key-%d" % n, b"x" * 8000) for n in range(400)])
+    assert listener.drain()
+    listener.close()
+
+
+def test_a_dead_daemon_disturbs_nobody(backend, state, host_end):
+    os.mkdir(os.path.join(state, "wake"))
+    backend.set([Message(b"a", b"1")])
+    assert backend.delete([b"a"]) == [b"a"]
+
+
+def test_an_event_is_passed_on_to_the_daemon_only(backend, open_guest, state, monkeypatch):
+    event = parse("user:post:text")
+    with pytest.raises(
+        EventNotHeard, match="the event user:post was not passed on: no daemon listens at .*: start ovmd"
+    ):
+        backend.post(event)
+    assert waiting(backend) == []  # so it does not happen later, unexpectedly
+    listener, daemon = Listener(state), open_guest()
+    backend.post(event)
+    assert listener.drain() and waiting(daemon) == [event]
+    monkeypatch.setattr(parameter_list, "EVENTS", 0)
+    with pytest.raises(EventNotHeard, match="too many wait already: see what keeps ovmd busy"):
+        backend.post(event)
+    listener.close()
+
+
+def test_a_daemon_polls_and_attends(backend, open_guest, host_end):
+    assert backend.attend() and not backend.attend()  # the watch fires when it is set
+    host_end.send(Message(b"a", b"1"), LONG)
+    assert readable(backend) and backend.attend() and backend.receive() == [(b"a", b"1")]
+    while backend.attend():
+        pass
+    assert not select.select([backend], [], [], 0)[0]
+    open_guest().set([Message(b"b", b"2")])
+    assert not backend.attend()  # other processes knock
+
+
+def test_news_that_come_with_an_answer_are_not_forgotten(backend, host_end):
+    while backend.attend():
+        pass
+    host_end.send(Message(b"a", b"1"), LONG)
+    backend.uncollected()  # any request: the event is read along with its answer
+    assert backend.attend() and backend.receive() == [(b"a", b"1")]
+
+
+def test_a_daemon_lives_through_the_loss_of_xenstore(backend, guest, host_end, xenstored):
+    while backend.attend():
+        pass
+    guest.restore(6)
+    end = HostEnd(host_end_store(xenstored), 6)
+    end.send(Message(b"a", b"1"), LONG)
+    received = []
+    while not received:
+        assert readable(backend)
+        backend.attend()
+        received += backend.receive()
+    assert received == [(b"a", b"1")]
+    end.store.close()
+
+
+def host_end_store(xenstored):
+    return XenStore(xenstored.path, timeout=LONG)
+
+
+def test_telling_transmits_and_stores_nothing(backend, host_end):
+    assert (backend.uncollected(), backend.announced()) == (0, 0)
+    messages = [Message(b"k%d" % n, b"v" * 3000) for n in range(16)]
+    backend.tell(messages)
+    assert (backend.uncollected(), backend.announced()) == (16, 16) and pairs(backend) == []
+    assert heard(host_end) == messages and (backend.uncollected(), backend.announced()) == (0, 16)
+    backend.tell([])
+    assert heard(host_end) == []
+
+
+def test_telling_where_the_host_has_not_opened_the_channel(make_guest, state):
+    guest = make_guest(7, prepare=False)
+    with XenStoreBackend(guest.path, state, LONG) as backend:
+        assert (backend.uncollected(), backend.announced()) == (0, 0)
+        with pytest.raises(PermissionDenied, match="have the host open the message channel"):
+            backend.tell([Message(b"a", b"1")])
+
+
+def test_room_that_the_host_makes_wakes_whoever_expects_it(backend, host_end):
+    backend.tell([Message(b"a", b"1"), Message(b"b", b"2")])
+    while backend.attend():
+        pass
+    arrivals = host_end.inbox.pending()
+    host_end.inbox.discard(arrivals[0])
+    assert not backend.attend()  # nobody has asked for it
+    backend.expect_room(True)
+    backend.expect_room(True)
+    while backend.attend():
+        pass
+    host_end.inbox.discard(arrivals[1])
+    assert readable(backend) and backend.attend()
+    backend.expect_room(False)
+    backend.expect_room(False)
+    while backend.attend():
+        pass
+    backend.tell([Message(b"c", b"3")])
+    heard(host_end)
+    assert not backend.attend()
+
+
+def readable(backend):
+    return bool(select.select([backend], [], [], LONG)[0])
+
+
+def waiting(backend):
+    """The events that wait; they do no longer."""
+    found = []
+    while backend.state.next_event():
+        position, event, _begun = backend.state.next_event()
+        found.append(event)
+        with backend.state.writing():
+            backend.state.end_event(position)
+    return found
 
 
 def test_a_malformed_message_is_passed_over_and_told(backend, host_end, host):
@@ -205,6 +393,7 @@ def test_a_receiver_that_dies_anywhere_loses_nothing_and_repeats_nothing(
     open_guest, host_end, host, guest, state, moment, step
 ):
     sent = [Message(b"a", b"1"), Message(b"b", b"x" * 4000), Message(b"a", b"2"), Message(b"c", b"3")]
+    sent.append(Message(b"VMAPIEvent", b"reconfig"))
     for message in sent:
         host_end.send(message, LONG)
 
@@ -219,7 +408,7 @@ def test_a_receiver_that_dies_anywhere_loses_nothing_and_repeats_nothing(
     else:  # what was kept must not be applied once more, over what happened since
         survivor.set([Message(b"a", b"since then")])
         assert survivor.receive() == [] and survivor.get(b"a") == b"since then"
-    assert [key for key, _value in pairs(survivor)] == [b"a", b"b", b"c"]
+    assert [key for key, _value in pairs(survivor)] == [b"a", b"b", b"c"] and waiting(survivor) == [parse("reconfig")]
     assert host.directory(b"/local/domain/5/control/oracle-vmapi/to-guest") == [b"last-write"]
     host_end.send(Message(b"a", b"3"), LONG)
     assert survivor.receive() == [(b"a", b"3")]

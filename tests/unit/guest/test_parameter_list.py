@@ -16,6 +16,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.message impo
 from ansible_collections.ovm.messaging.plugins.module_utils.guest import parameter_list
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.entry import Entry
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import ParameterListError
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.events import parse
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.parameter_list import ParameterList
 
 BYTES = bytes(range(1, 256))
@@ -134,11 +135,147 @@ def test_the_list_of_an_earlier_boot_is_empty(directory, monkeypatch, tmp_path):
         put(parameters, a=b"1")
         with parameters.writing():
             parameters.take(1, Message(b"k", b"v"))
+            parameters.queue_event(parse("shutdown"))
+            parameters.note_reported(b"guest", b"hello")
+        life = parameters.life
     with ParameterList(directory) as parameters:
-        assert pairs(parameters) == [(b"a", b"1")]
+        assert pairs(parameters) == [(b"a", b"1")] and parameters.life == life
     boot.write_text("second\n")
     with ParameterList(directory) as parameters:
-        assert parameters.entries() == [] and parameters.taken() == {}
+        assert parameters.entries() == [] and parameters.taken() == {} and parameters.reported() == {}
+        assert parameters.next_event() is None and parameters.life not in ("", life)
+
+
+def test_a_list_that_is_made_anew_has_another_life(directory):
+    with ParameterList(directory) as parameters, ParameterList(directory) as same:
+        assert parameters.life == same.life and not parameters.replaced()
+        os.unlink(parameters.path)
+        assert parameters.replaced()
+        with ParameterList(directory) as another:
+            assert another.life not in ("", parameters.life) and parameters.replaced() and not another.replaced()
+
+
+SCHEMA_1 = """
+CREATE TABLE parameter (
+    position INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, secret INTEGER NOT NULL
+);
+CREATE TABLE taken (number INTEGER PRIMARY KEY, key BLOB NOT NULL, value BLOB NOT NULL);
+CREATE TABLE life (boot TEXT NOT NULL);
+INSERT INTO parameter (key, value, secret) VALUES (x'61', x'31', 0), (x'62', x'32', 1);
+INSERT INTO taken VALUES (7, x'61', x'31');
+PRAGMA user_version = 1;
+"""
+
+
+def made_by_an_older_program(directory):
+    os.mkdir(directory, 0o700)
+    base = sqlite3.connect(os.path.join(directory, "parameters.db"), isolation_level=None)
+    base.executescript(SCHEMA_1)
+    base.execute("INSERT INTO life VALUES (?)", (parameter_list._boot(),))
+    return base
+
+
+def test_the_list_of_an_older_program_is_taken_over_while_that_runs(directory):
+    older = made_by_an_older_program(directory)
+    with ParameterList(directory) as parameters:
+        assert parameters.entries() == [Entry(b"a", b"1", False), Entry(b"b", b"2", True)] and parameters.life
+        assert parameters.taken() == {7: (b"a", b"1")} and parameters.next_event() is None
+        older.execute("INSERT INTO parameter (key, value, secret) VALUES (x'63', x'33', 0)")
+        assert parameters.get(b"c") == b"3"
+        with ParameterList(directory) as again:
+            assert again.life == parameters.life and len(again.entries()) == 3
+    older.close()
+
+
+def test_the_list_that_an_older_program_left_from_an_earlier_boot_is_empty(directory):
+    older = made_by_an_older_program(directory)
+    older.execute("UPDATE life SET boot = 'earlier'")
+    older.close()
+    with ParameterList(directory) as parameters:
+        assert parameters.entries() == [] and parameters.taken() == {} and parameters.life
+
+
+def test_several_processes_take_over_the_list_of_an_older_program_at_once(directory):
+    made_by_an_older_program(directory).close()
+    opened = []
+    threads = [threading.Thread(target=lambda: opened.append(life_of(directory))) for _unused in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 8 and len(set(opened)) == 1
+
+
+def life_of(directory):
+    with ParameterList(directory) as parameters:
+        return parameters.life, len(parameters.entries())
+
+
+def test_events_leave_in_the_order_in_which_they_came(directory):
+    events = [parse(b"user:immediate:" + BYTES), parse("snapshot:pre"), parse("reconfig")]
+    with ParameterList(directory) as parameters:
+        assert parameters.next_event() is None
+        with parameters.writing():
+            assert all(parameters.queue_event(event) for event in events)
+        position, event, begun = parameters.next_event()
+        assert event == events[0] and begun == 0 and event.payload == BYTES
+        with parameters.writing():
+            parameters.begin_event(position)
+    with ParameterList(directory) as after:  # whoever goes on sees that it was begun
+        assert after.next_event() == (position, events[0], 1)
+        seen = []
+        while after.next_event():
+            position, event, _begun = after.next_event()
+            seen.append(event)
+            with after.writing():
+                after.end_event(position)
+        assert seen == events
+        with after.writing():
+            after.queue_event(events[0])
+        assert after.next_event()[0] > position  # a number never means two events
+
+
+def test_too_many_events_are_refused_and_those_that_wait_stay(directory):
+    with ParameterList(directory) as parameters:
+        with parameters.writing():
+            taken = [parameters.queue_event(parse("user::%d" % n)) for n in range(parameter_list.EVENTS + 2)]
+        assert taken == [True] * parameter_list.EVENTS + [False] * 2
+        assert parameters.next_event()[1].payload == b"0"
+
+
+def test_what_was_reported_is_remembered_until_it_is_to_be_told_again(directory):
+    with ParameterList(directory) as parameters:
+        with parameters.writing():
+            parameters.note_reported(b"guest", b"hello")
+            parameters.note_reported(b"held." + BYTES, b"digest")
+            parameters.note_reported(b"own", b"1")
+        assert parameters.reported() == {b"guest": b"hello", b"held." + BYTES: b"digest", b"own": b"1"}
+        with parameters.writing():
+            parameters.note_received(BYTES)
+        assert parameters.reported() == {b"guest": b"hello", b"held." + BYTES: b"", b"own": b"1"}
+        with parameters.writing():
+            parameters.forget_reported(b"own")
+        assert parameters.reported() == {b"guest": b"", b"held." + BYTES: b"", b"own": b"1"}
+
+
+def test_of_deleted_parameters_not_all_is_remembered_for_ever(directory, monkeypatch):
+    monkeypatch.setattr(parameter_list, "_REMEMBERED", 5)
+    with ParameterList(directory) as parameters:
+        with parameters.writing():
+            parameters.put(Message(b"stays", b""))
+            parameters.note_reported(b"held.stays", b"told")
+            parameters.note_reported(b"guest", b"told")
+        for n in range(20):
+            with parameters.writing():
+                parameters.put(Message(b"%d" % n, b""))
+                parameters.note_reported(b"held.%d" % n, b"told")
+                parameters.delete(b"%d" % n)
+        assert list(parameters.reported()) == [b"held.stays", b"guest"] + [b"held.%d" % n for n in range(15, 20)]
+        with parameters.writing():
+            for n in range(20):
+                parameters.note_reported(b"held.%d" % n, b"told")
+            parameters.delete_all()
+        assert list(parameters.reported()) == [b"guest"] + [b"held.%d" % n for n in range(15, 20)]
 
 
 KILLED = """
@@ -186,16 +323,17 @@ def test_writers_take_turns(directory):
 def test_a_file_that_another_process_has_just_prepared_is_taken_as_it_is(directory, monkeypatch):
     with ParameterList(directory) as first:
         put(first, a=b"1")
+        name = first.life
     seen = []
     life = ParameterList._life
 
-    def too_early(self):
+    def too_early(self, boot):
         seen.append(1)
-        return (0, None) if len(seen) == 1 else life(self)
+        return "" if len(seen) == 1 else life(self, boot)
 
     monkeypatch.setattr(ParameterList, "_life", too_early)
     with ParameterList(directory) as second:
-        assert pairs(second) == [(b"a", b"1")] and len(seen) == 2
+        assert pairs(second) == [(b"a", b"1")] and len(seen) == 2 and second.life == name
 
 
 def test_a_file_that_must_not_be_written_is_an_error_with_a_remedy(directory):
@@ -238,7 +376,7 @@ def test_a_file_of_another_release_is_left_alone(directory):
     with sqlite3.connect(path) as base:
         base.execute("PRAGMA user_version = 7")
     base.close()
-    assert "is of version 7, this program knows version 1: use the programs and modules of one release" in refusal(
+    assert "is of version 7, this program knows version 2: use the programs and modules of one release" in refusal(
         directory
     )
 

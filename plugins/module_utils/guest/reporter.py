@@ -1,0 +1,168 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Telling the host what this guest holds, and how it is; see report for the messages.
+
+What was told is remembered beside the parameters. So a process that goes on where another
+ended tells nothing twice, but for what a process was killed over, where that does no harm.
+"""
+
+import time
+
+from .. import report as reports
+from ..channel import layout
+from ..channel.errors import QuotaExceeded, XenStoreError
+from ..channel.message import Message
+from ..channel.outbox import TOGETHER
+from .errors import AddressesUnavailable, DeviceUnavailable, SendFailed
+
+#: What there is to report.
+GUEST, CONFIGURATION, ADDRESSES, HELD = "guest", "configuration", "addresses", "held"
+EVERYTHING = (GUEST, CONFIGURATION, ADDRESSES, HELD)
+
+#: Messages that the host may leave uncollected before reports are held back: a stock guest has
+#: room for some 490, and parameters need it.
+ROOM = 50
+#: Where nobody knows how many are uncollected: so many messages in so many seconds.
+PACE = ROOM, 10.0
+
+# Rows of what is remembered: what was told, by the names above, or "held." and a parameter's key;
+# the configuration report that is to be told; the number of the last message, to notice a new tree.
+_TOLD_HELD = b"held."
+_CONFIGURATION_TO_TELL = b"to tell: configuration"
+_LAST = b"last"
+_NOT_THE_GUESTS_FAULT = (XenStoreError, DeviceUnavailable, SendFailed)
+
+
+class Reporter:
+    """Tells the host about one guest.
+
+    :param backend: see guest.backend.
+    :param ParameterList parameters: where to remember what was told; usually the backend's ``state``.
+    :param str version: of this program.
+    :param what: what to report, of EVERYTHING.
+    :param interfaces: a function that gives the guest's interfaces, see addresses; without one, none are told.
+    :ivar problem: why the last report() could not tell everything: a ChannelError, or None where
+        the host just has to collect some messages first.
+    """
+
+    def __init__(self, backend, parameters, version, what=EVERYTHING, interfaces=None, clock=time.monotonic):
+        self._backend, self._list, self._version = backend, parameters, version
+        self._what, self._interfaces, self._clock = frozenset(what), interfaces, clock
+        self._burst = 0.0, 0  # when it began, and how many messages it has had
+        self.problem = None
+
+    def report(self, again: bool = False) -> bool:
+        """Tell what is not as it was told last; where the host's tree was made anew, all of it.
+
+        Never waits for the host: what it has no room for is told by a later call. What the
+        backend's ``expect_room`` wakes up for is worth one.
+
+        :param bool again: tell everything, even if it was told before.
+        :returns: whether there is still something to be told.
+        :raises ParameterListError: what was told cannot be remembered.
+        """
+        self.problem = None
+        try:
+            behind = self._report(again)
+            self._backend.expect_room(behind)
+        except _NOT_THE_GUESTS_FAULT as problem:
+            self.problem = problem
+            return True
+        return behind
+
+    def configuration(self, state: str, **details) -> bool:
+        """Tell how the configuration stands; what was to be told of it before is dropped.
+
+        Whichever process calls this, the daemon goes on where it cannot be told now.
+
+        :param str state: of report: RUNNING, DONE or FAILED.
+        :param details: see report.configuration.
+        :returns: as report().
+        """
+        value = reports.configuration(self._list.life, state, **details)[1]
+        with self._list.writing():
+            self._list.note_reported(_CONFIGURATION_TO_TELL, value)
+        return self.report()
+
+    def _report(self, again):
+        told = self._list.reported()
+        last, announced = told.get(_LAST), self._backend.announced()
+        if again or (last and announced is not None and announced < int(last)):
+            # Made anew: this is another host, after a migration for example, or it has forgotten everything.
+            with self._list.writing():
+                self._list.forget_reported(_CONFIGURATION_TO_TELL)
+            told = self._list.reported()
+        due = [(row, message) for row, message in self._messages(told) if told.get(row) != message.value]
+        for at in range(0, len(due), TOGETHER):
+            together = due[at : at + TOGETHER]
+            try:
+                if not self._room(len(together)):
+                    return True
+                self._tell(together)
+            except QuotaExceeded as problem:
+                self.problem = problem
+                return True
+        return False
+
+    def _tell(self, due):
+        # The lock keeps what several processes say of the configuration in order, and all that
+        # was received before it is committed: what is told now comes after it for the host, too.
+        with self._list.writing():
+            for at, (row, message) in enumerate(due):
+                if message.key == reports.CONFIGURATION:
+                    now = self._list.reported()[_CONFIGURATION_TO_TELL]
+                    due[at] = row, Message(message.key, now)
+            self._backend.tell([message for _row, message in due])
+            announced = self._backend.announced()
+            if announced is not None:
+                self._list.note_reported(_LAST, b"%d" % announced)
+            for row, message in due:
+                self._list.note_reported(row, message.value)
+
+    def _room(self, count):
+        """Whether so many messages may be sent."""
+        uncollected = self._backend.uncollected()
+        if uncollected is not None:
+            return uncollected <= ROOM
+        began, sent = self._burst
+        if self._clock() - began >= PACE[1] or not sent:
+            began, sent = self._clock(), 0
+        if sent and sent + count > PACE[0]:
+            return False
+        self._burst = began, sent + count
+        return True
+
+    def _messages(self, told):
+        """All that is the case: pairs of the row where it is remembered, and the message."""
+        if GUEST in self._what:
+            yield GUEST.encode("ascii"), Message(*reports.guest(self._list.life, self._version))
+        if CONFIGURATION in self._what and _CONFIGURATION_TO_TELL in told:
+            yield (
+                CONFIGURATION.encode("ascii"),
+                Message(reports.CONFIGURATION, told[_CONFIGURATION_TO_TELL]),
+            )
+        if ADDRESSES in self._what and self._interfaces:
+            try:
+                yield ADDRESSES.encode("ascii"), Message(*reports.interfaces(self._interfaces()))
+            except AddressesUnavailable as problem:
+                self.problem = problem
+        if HELD in self._what:
+            yield from self._held(told)
+
+    def _held(self, told):
+        gone = {row for row in told if row.startswith(_TOLD_HELD)}
+        for key, value, secret in self._backend.entries():
+            if _private(key):
+                continue
+            row = _TOLD_HELD + key
+            gone.discard(row)
+            yield row, Message(*reports.held(self._list.life, key, value, secret))
+        for row in told:
+            key = row[len(_TOLD_HELD) :]
+            if row in gone and not _private(key):
+                yield row, Message(*reports.held(self._list.life, key, None))
+
+
+def _private(key):
+    """Whether a parameter is none of the host's business: a report itself."""
+    return key.startswith(reports.PREFIX) or key == layout.EVENT_KEY

@@ -14,13 +14,22 @@ from ovmd_options import BadUsage, parse, usage
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import ChannelError, InvalidMessage
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.layout import KEY_LIMIT_FROM_GUEST
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message, display
-from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import SendFailed, UnknownBackend
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import (
+    AlreadyListening,
+    EventNotHeard,
+    SendFailed,
+    UnknownBackend,
+    UnknownEvent,
+)
 
 #: Exit codes; documented, so they never change their meaning.
-DONE, NO_SUCH_PARAMETER, BAD_INPUT, NO_CHANNEL, NOT_SENT, NO_OUTPUT, DEFECT = 0, 1, 2, 3, 4, 5, 70
+DONE, NO_SUCH_PARAMETER, BAD_INPUT, NO_CHANNEL, NOT_SENT, NO_OUTPUT, NOT_HEARD, RUNS_ALREADY, DEFECT = (
+    0, 1, 2, 3, 4, 5, 6, 7, 70,
+)  # fmt: skip
 
-_OFF, _STDERR, _SYSLOG = b"0", b"1", b"2"
-_LATER = frozenset(("event", "script", "pid-file", "time-period"))
+OFF, STDERR, SYSLOG = b"0", b"1", b"2"
+#: What only the daemon knows; without any action, ovmd is the daemon.
+DAEMON = frozenset(("pid-file", "time-period", "foreground", "reports", "units"))
 
 
 class NoSuchParameter(ChannelError):
@@ -38,9 +47,11 @@ class ReaderGone(Exception):
 #: The first that fits gives the exit code.
 _CODES = (
     (NoSuchParameter, NO_SUCH_PARAMETER),
-    ((BadUsage, InvalidMessage, UnknownBackend), BAD_INPUT),
+    ((BadUsage, InvalidMessage, UnknownBackend, UnknownEvent), BAD_INPUT),
     (SendFailed, NOT_SENT),
     (OutputFailed, NO_OUTPUT),
+    (EventNotHeard, NOT_HEARD),
+    (AlreadyListening, RUNS_ALREADY),
     (ChannelError, NO_CHANNEL),
 )
 
@@ -53,27 +64,33 @@ def main():
     _open_standard_descriptors()
     log = Log()
     try:
-        _run([os.fsencode(argument) for argument in sys.argv[1:]], os.environ, log)
-        return DONE
-    except ChannelError as problem:
-        log.error(str(problem))
-        return next(code for kinds, code in _CODES if isinstance(problem, kinds))
+        return _run([os.fsencode(argument) for argument in sys.argv[1:]], os.environ, log)
     except ReaderGone:
         return _die("SIGPIPE")
     except KeyboardInterrupt:
         return _die("SIGINT")
-    except ImportError as problem:
-        # Some systems package parts of the standard library, above all sqlite3, on their own.
-        log.error("this Python has no module %s: install its whole standard library" % problem.name)
-        return NO_CHANNEL
     except Exception as problem:
-        # Python's own exit code would read as "no such parameter". Not its text: it may quote a value.
-        where = problem.__traceback__
-        while where.tb_next:
-            where = where.tb_next
-        place = "%s, line %d" % (where.tb_frame.f_code.co_filename, where.tb_lineno)
-        log.error("this is a defect of ovmd: %s in %s" % (type(problem).__name__, place))
-        return DEFECT
+        code, text = explained(problem)
+        log.error(text)
+        return code
+
+
+def explained(problem):
+    """What to say of an exception, and the exit code.
+
+    :rtype: tuple of int and str
+    """
+    if isinstance(problem, ChannelError):
+        return next(code for kinds, code in _CODES if isinstance(problem, kinds)), str(problem)
+    if isinstance(problem, ImportError):
+        # Some systems package parts of the standard library, above all sqlite3, on their own.
+        return NO_CHANNEL, "this Python has no module %s: install its whole standard library" % problem.name
+    # Python's own exit code would read as "no such parameter". Not its text: it may quote a value.
+    where = problem.__traceback__
+    while where.tb_next:
+        where = where.tb_next
+    place = "%s, line %d" % (where.tb_frame.f_code.co_filename, where.tb_lineno)
+    return DEFECT, "this is a defect of ovmd: %s in %s" % (type(problem).__name__, place)
 
 
 class Log:
@@ -83,7 +100,7 @@ class Log:
     """
 
     def __init__(self):
-        self.level = _OFF
+        self.level = OFF
 
     def change(self, text, message=None, secret=False):
         """Something is not as it was before.
@@ -91,20 +108,20 @@ class Log:
         :param Message message: what it happened to, if it was one.
         :param bool secret: its value is a secret, whatever its key.
         """
-        if self.level == _STDERR:
+        if self.level == STDERR:
             _say(_line(text, message, secret))
-        elif self.level == _SYSLOG:
+        elif self.level == SYSLOG:
             self._system(_line(text, message, secret), "LOG_INFO")
 
     def detail(self, text, message=None):
         """For a person who looks closely; scripts that only read would flood the system's log."""
-        if self.level == _STDERR:
+        if self.level == STDERR:
             _say(_line(text, message, secret=False))
 
     def error(self, text):
         """The run ends here."""
         _say(text)
-        if self.level == _SYSLOG:
+        if self.level == SYSLOG:
             self._system(text, "LOG_ERR")
 
     def _system(self, text, priority):
@@ -126,42 +143,61 @@ def _line(text, message, secret):
 def _run(arguments, environ, log):
     """Do what a command line asks for.
 
+    :returns: the exit code.
     :raises ChannelError: for everything that can go wrong.
     """
     options = parse(arguments)
     for name, _argument in options:
         if name == "help":
             _write(usage().encode("ascii"))
-            return
+            return DONE
         if name == "version":
             from ansible_collections.ovm.messaging.plugins.module_utils.version import VERSION
 
             _write(b"ovmd %s\n" % VERSION.encode("ascii"))
-            return
+            return DONE
     level = _level(options)
+    options = [option for option in options if option[0] != "debug"]
+    if all(name in DAEMON for name, _argument in options):
+        from ovmd_daemon import settings, work
+
+        found = settings(options, environ, level)
+        log.level = level
+        return work(found, environ, level)
     actions = _actions(options)
     # From here on it is worth a line in the system's log; a slip of the fingers is not.
     log.level = level
-    from ansible_collections.ovm.messaging.plugins.module_utils.guest import backend as backends
-
-    with backends.open_backend(
-        environ.get("OVM_BACKEND") or backends.AUTO,
-        environ.get("XENSTORED_PATH"),
-        environ.get("OVM_DEVICE") or backends.DEVICE,
-        environ.get("OVM_STATE_DIR") or backends.DIRECTORY,
-    ) as backend:
+    with opened(environ) as backend:
         log.detail("using the backend " + backend.name)
         for message in backend.receive():
             log.change("received", message)
         for number, fault in backend.faults:
             log.change("message %d from the host cannot be read and was passed over: %s" % (number, fault))
         for perform, subject in actions:
-            perform(backend, subject, log)
+            code = perform(backend, subject, log)
+            if code:
+                return code
+    return DONE
+
+
+def opened(environ):
+    """A new backend, as the environment says.
+
+    :raises ChannelError: there is none.
+    """
+    from ansible_collections.ovm.messaging.plugins.module_utils.guest import backend as backends
+
+    return backends.open_backend(
+        environ.get("OVM_BACKEND") or backends.AUTO,
+        environ.get("XENSTORED_PATH"),
+        environ.get("OVM_DEVICE") or backends.DEVICE,
+        environ.get("OVM_STATE_DIR") or backends.DIRECTORY,
+    )
 
 
 def _level(options):
-    level = ([_SYSLOG] + [argument for name, argument in options if name == "debug"])[-1]
-    if level not in (_OFF, _STDERR, _SYSLOG):
+    level = ([SYSLOG] + [argument for name, argument in options if name == "debug"])[-1]
+    if level not in (OFF, STDERR, SYSLOG):
         raise BadUsage("there is no debug level '%s'" % display(level), "use 0, 1 or 2")
     return level
 
@@ -173,16 +209,15 @@ def _actions(options):
     :raises BadUsage: for options that cannot be followed.
     :raises InvalidMessage: for a parameter that cannot be sent.
     """
-    for name, _argument in options:
-        if name in _LATER:
-            raise BadUsage("--%s is not available yet" % name, "it comes with the daemon, in a later release")
-    options = [(name, argument) for name, argument in options if name != "debug"]
-    if not options:
-        raise BadUsage(
-            "the daemon is not available yet, it comes in a later release",
-            "say what to do with parameters, see 'ovmd --help'",
-        )
-    if [name for name, _argument in options].count("set-secret") > 1:
+    names = [name for name, _argument in options]
+    for name in names:
+        if name in DAEMON:
+            other = next(other for other in names if other not in DAEMON)
+            raise BadUsage(
+                "--%s is for the daemon, --%s is not" % (name, other),
+                "start the daemon without it, and use another ovmd",
+            )
+    if names.count("set-secret") > 1:
         raise BadUsage("--set-secret was given more than once", "one run reads one value from standard input")
     actions = []
     for name, argument in options:
@@ -201,6 +236,20 @@ def _pair(argument):
 
 def _without_value(key):
     return Message(key, b"").check(KEY_LIMIT_FROM_GUEST)
+
+
+def _event(text):
+    from ansible_collections.ovm.messaging.plugins.module_utils.guest.events import parse as parse_event
+
+    return parse_event(text)
+
+
+def _target(name):
+    from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.targets import TARGETS
+
+    if os.fsdecode(name) not in TARGETS:
+        raise BadUsage("there is no target '%s'" % display(name), "use one of " + ", ".join(TARGETS))
+    return os.fsdecode(name)
 
 
 def _with_value(message):
@@ -250,6 +299,17 @@ def _list(backend, _subject, log):
     _write(b"".join(line(entry.key, entry.value) + b"\n" for entry in entries))
 
 
+def _post(backend, event, log):
+    backend.post(event)
+    log.change("passed on the event %s (%d bytes)" % (event, len(event.payload)))
+
+
+def _run_target(backend, target, log):
+    from ovmd_daemon import run_target
+
+    return run_target(backend, target, os.environ, log)
+
+
 #: Option -> what makes its argument the action's subject, or refuses it, and the action.
 _ACTIONS = {
     "set-param": (_pair, _set),
@@ -258,6 +318,8 @@ _ACTIONS = {
     "delete-param": (_as_given, _delete),
     "delete-params": (_as_given, _delete_all),
     "list-params": (_as_given, _list),
+    "event": (_event, _post),
+    "script": (_target, _run_target),
 }
 
 

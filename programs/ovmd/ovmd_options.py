@@ -42,7 +42,17 @@ VENDOR = (
     Option("h", "help", "", "Show this help information."),
 )
 #: Ours. Their names may share beginnings with the vendor's; see _named.
-OWN = (Option("", "set-secret", "KEY", "Set param KEY to the value read from standard input."),)
+OWN = (
+    Option("", "set-secret", "KEY", "Set param KEY to the value read from standard input."),
+    Option("", "foreground", "", "Daemon: stay in the foreground."),
+    Option(
+        "",
+        "reports",
+        "LIST",
+        "Daemon: what to report to the host, of guest,held,configuration,\naddresses; or none (default=all).",
+    ),
+    Option("", "units", "", "Daemon: run scripts by ovm-template-config@.service."),
+)
 
 _ADVICE = "try 'ovmd --help'"
 _COLUMN = 32

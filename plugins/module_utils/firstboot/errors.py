@@ -27,3 +27,7 @@ class Busy(FirstBootError):
 
 class SourceError(FirstBootError):
     """A source of parameters (a disc, a terminal, a settings file) cannot be read."""
+
+
+class LayoutError(FirstBootError):
+    """The directory of the scripts and links is missing, not as it should be, or cannot be changed."""

@@ -30,6 +30,9 @@ WANTED = re.compile(r"(libxen|xen-utils-|xenstore-utils|libbz2|liblzma|liblzo|li
 #: The browser, what drives it, and letters for it to draw.
 CHROMIUM = ("chromium", "chromium-driver", "fonts-liberation")
 
+#: What makes images of discs.
+DISCS = "genisoimage"
+
 COMPILERS = ("cc", "gcc", "clang")
 #: A C compiler that pip can install, for whoever has none.
 ZIG = "ziglang>=0.13,<0.17"
@@ -88,6 +91,19 @@ def chromium():
     :raises LabError: it cannot be had; with a remedy.
     """
     return _unpacked("chromium", _fetch_chromium)
+
+
+def genisoimage():
+    """What makes images of discs: a command to which arguments are added, and its environment.
+
+    :rtype: tuple of list and dict
+    :raises LabError: it cannot be had; with a remedy.
+    """
+    installed = shutil.which(DISCS)
+    if installed:
+        return [installed], dict(os.environ)
+    parts = Parts(_unpacked(DISCS, _fetch_genisoimage), None)
+    return [parts.program(DISCS)], dict(os.environ, LD_LIBRARY_PATH=parts.library_path())
 
 
 def compiled(source, *options):
@@ -157,6 +173,11 @@ def _fetch_chromium(place):
             "there is no Chromium, and it cannot be fetched: %s; or have the programs chromium and chromedriver "
             "on the PATH (on Debian as root: apt-get install chromium chromium-driver)" % problem
         ) from problem
+
+
+def _fetch_genisoimage(place):
+    apt = _Apt(place, "/var/lib/dpkg/status")
+    apt.unpack(apt.needed(DISCS))
 
 
 class _Apt:

@@ -29,16 +29,25 @@ class Parameter:
     :ivar list requires: keys that must be given where this one is.
     """
 
-    def __init__(self, key, description="", required=False, hidden=False, password=False, **lists) -> None:
+    def __init__(
+        self, key, description="", required=False, hidden=False, password=False, choices=(), depends=(), requires=()
+    ) -> None:
         self.key, self.description = key, description
         self.required, self.hidden, self.password = required, hidden, password
-        for name in _LISTS:
-            setattr(self, name, list(lists.get(name) or ()))
+        self.choices, self.depends, self.requires = list(choices), list(depends), list(requires)
 
     @property
     def secret(self) -> bool:
         """:returns: whether its value must never be shown."""
         return bool(self.password) or secret_by_name(self.key.encode("utf-8", "surrogateescape"))
+
+    def wanted(self, given: "dict[str, str]") -> bool:
+        """:returns: whether all that it depends on holds. Of several values for one key one is enough."""
+        conditions = {}  # type: dict[str, list[str]]
+        for condition in self.depends:
+            key, equals, value = condition.partition("=")
+            conditions.setdefault(_first(key), []).extend([value] if equals else [])
+        return all(given.get(key) and (not values or given[key] in values) for key, values in conditions.items())
 
     @classmethod
     def parse(cls, described, script: str) -> "Parameter":
@@ -109,9 +118,9 @@ def parse_lines(data: bytes) -> "tuple[dict[str, str], list[str]]":
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as problem:
-        line = data.count(b"\n", 0, problem.start) + 1
         raise BadParameters(
-            "line %d of the parameters is not UTF-8" % line, "write such bytes as JSON escapes, as 'ovmd -l' does"
+            "line %d of the parameters is not UTF-8" % (data.count(b"\n", 0, problem.start) + 1),
+            "write such bytes as JSON escapes, as 'ovmd -l' does",
         ) from None
     stripped = text.strip()
     if stripped.startswith("{") and "\n" in stripped:
@@ -135,12 +144,20 @@ def dump_lines(parameters: "dict[str, str]") -> bytes:
 
 
 def missing(described: "list[Parameter]", given: "dict[str, str]") -> "list[str]":
-    """The required keys that were not given, in order."""
+    """The required keys that were not given, in order.
+
+    One that depends on others is required only where these hold. Of many, ``KEY.N``, the first is: ``KEY.0``.
+    """
     result = []  # type: list[str]
     for parameter in described:
-        if parameter.required and not given.get(parameter.key) and parameter.key not in result:
-            result.append(parameter.key)
+        key = _first(parameter.key)
+        if parameter.required and parameter.wanted(given) and not given.get(key) and key not in result:
+            result.append(key)
     return result
+
+
+def _first(key):
+    return key[:-1] + "0" if key.endswith(".N") else key
 
 
 def _flag(value):

@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import resource
+import shlex
 import shutil
 import subprocess
 
@@ -64,15 +65,16 @@ def remove(name):
     )
 
 
-def make_image(name, suite, packages=()):
+def make_image(name, suite, packages=(), script=""):
     """Have an image of a bare Debian: the packages without which it is none, and those named.
 
     :param str name: what podman shall call it, but for its tag.
     :param str suite: Debian's name of the release.
+    :param str script: run in it by the shell, at last.
     :returns: its full name.
     """
     options, sources = _apt_options(), _apt_sources(suite)
-    key = hashlib.sha256(repr((options, sources, *packages)).encode()).hexdigest()[:12]
+    key = hashlib.sha256(repr((options, sources, *packages, *[script] * bool(script))).encode()).hexdigest()[:12]
     image = f"{name}:{suite}-{key}"
     if subprocess.run(podman("image", "exists", image), check=False).returncode == 0:
         return image
@@ -84,6 +86,7 @@ def make_image(name, suite, packages=()):
         subprocess.run(
             ["mmdebstrap", "--quiet", "--variant=minbase", f"--aptopt={STORE}/apt.conf"]
             + [f"--include={','.join(packages)}"] * bool(packages)
+            + [f'--customize-hook=chroot "$1" sh -euc {shlex.quote(script)}'] * bool(script)
             + [suite, str(partial), *sources],
             check=True,
         )

@@ -130,7 +130,8 @@ def collect(name, root=ROOT):
         raise BuildError("there is no program '%s'; there are: %s" % (name, ", ".join(names(root))))
     files = {}
     for path in sorted(home.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
+        # Python 2, which some scripts have, leaves its bytecode beside the sources.
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":
             files[path.relative_to(home).as_posix()] = path.read_bytes()
     files.pop(_REQUIREMENTS, None)
     wanted = [

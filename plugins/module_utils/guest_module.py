@@ -13,6 +13,7 @@ from ansible.module_utils.basic import env_fallback
 from . import values
 from .channel.errors import ChannelError
 from .channel.layout import KEY_LIMIT_FROM_GUEST
+from .guest import events
 from .guest import plan as planning
 from .guest.backend import AUTO, BACKENDS, DEVICE, open_backend
 from .guest.errors import SendFailed
@@ -68,6 +69,9 @@ INFO_OPTIONS = dict(
 )
 INFO_RULES = dict(required_if=[("wait", True, ("keys", "patterns"), True)])
 
+#: The options of modules/ovm_guest_event.py itself.
+EVENT_OPTIONS = dict(event=dict(type="str", required=True))
+
 
 class BadOptions(ChannelError):
     """Options that do not go together, or out of range."""
@@ -76,7 +80,7 @@ class BadOptions(ChannelError):
 def run(module, work):
     """Do a module's work and end it: with its result, or with what went wrong.
 
-    :param work: set_or_delete or read.
+    :param work: set_or_delete, read or post_event.
     """
     try:
         result = work(module)
@@ -138,6 +142,18 @@ def read(module):
             ),
         )
     return result
+
+
+def post_event(module):
+    """What ovm_guest_event does.
+
+    :returns: the module's result.
+    """
+    event = events.parse(module.params["event"])
+    if not module.check_mode:
+        with _backend(module.params) as backend:
+            backend.post(event)
+    return dict(changed=True, type=event.type, severity=event.severity, phase=event.phase, target=events.target(event))
 
 
 def _backend(options):

@@ -99,22 +99,33 @@ def configuration(boot: str, state: str, **details) -> "tuple[bytes, bytes]":
     details = dict(details, boot=boot, state=state)
     value = _object(**details)
     for length in _MESSAGES:
-        if len(value) <= LIMIT:
-            return CONFIGURATION, value
-        details["scripts"] = [_shortened(script, length) for script in details.get("scripts") or ()]
-        value = _object(**details)
-    bad = {script.get("name") for script in details["scripts"] if script.get("status") == FAILED}
-    order = sorted(details["scripts"], key=lambda script: script.get("name") not in bad)
-    kept, details["left_out"] = order, 0
-    while kept and len(value) > LIMIT:
-        kept, details["left_out"] = kept[:-1], details["left_out"] + 1
-        # In the order in which they ran.
-        details["scripts"] = [script for script in details["scripts"] if script in kept]
-        value = _object(**details)
-    while details.get("failed") and len(value) > LIMIT:
-        details["failed"] = details["failed"][:-1]
-        value = _object(**details)
+        if len(value) > LIMIT:
+            details["scripts"] = [_shortened(script, length) for script in details.get("scripts") or ()]
+            value = _object(**details)
+    if len(value) <= LIMIT:
+        return CONFIGURATION, value
+    scripts = details["scripts"]
+    bad_first = sorted(range(len(scripts)), key=lambda n: scripts[n].get("status") != FAILED)
+    room = LIMIT - len(_object(**dict(details, scripts=[], left_out=len(scripts))))
+    kept = set(bad_first[: _fitting([scripts[n] for n in bad_first], room)])
+    details["scripts"] = [script for n, script in enumerate(scripts) if n in kept]  # in the order in which they ran
+    details["left_out"] = len(scripts) - len(kept)
+    value = _object(**details)
+    if len(value) > LIMIT:
+        names = details.pop("failed", None) or []
+        value = _object(
+            **dict(details, failed=names[: _fitting(names, LIMIT - len(_object(**dict(details, failed=[]))))])
+        )
     return CONFIGURATION, value if len(value) <= LIMIT else _object(boot=boot, state=state)
+
+
+def _fitting(items, room):
+    """How many of the first items fit into so many bytes of JSON."""
+    for count, item in enumerate(items):
+        room -= len(_json(item)) + 1
+        if room < 0:
+            return count
+    return len(items)
 
 
 def _shortened(script, length):
@@ -125,21 +136,24 @@ def _shortened(script, length):
 def interfaces(found: "list[dict]") -> "tuple[bytes, bytes]":
     """The message with the addresses of a guest.
 
-    Where it gets too long, interfaces without addresses are left out first, then addresses from the end.
+    Where it gets too long, interfaces without addresses come last, and what does not fit is left out.
 
     :param list found: dicts of ``name``, ``mac`` and ``addresses``.
     :returns: key and value.
     """
-    found = [dict(interface, addresses=list(interface["addresses"])) for interface in found]
     value = _object(interfaces=found)
-    while len(value) > LIMIT:
-        bare = [interface for interface in found if not interface["addresses"]]
-        if bare:
-            found.remove(bare[-1])
-        else:
-            found[-1]["addresses"].pop()
-        value = _object(interfaces=found)
-    return ADDRESSES, value
+    if len(value) <= LIMIT:
+        return ADDRESSES, value
+    kept = []  # type: list
+    room = LIMIT - len(_object(interfaces=[]))
+    for interface in sorted(found, key=lambda interface: not interface["addresses"]):
+        room -= len(_json(dict(interface, addresses=[]))) + 1
+        if room < 0:
+            break
+        fitting = interface["addresses"][: _fitting(interface["addresses"], room)]
+        room -= sum(len(_json(address)) + 1 for address in fitting)
+        kept.append(dict(interface, addresses=fitting))
+    return ADDRESSES, _object(interfaces=kept)
 
 
 class Report:
@@ -207,7 +221,11 @@ def addresses(value: "bytes | None") -> "list[dict]":
 
 
 def _object(**members):
-    return json.dumps(members, sort_keys=True, separators=(",", ":")).encode("ascii")
+    return _json(members)
+
+
+def _json(what):
+    return json.dumps(what, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
 def _parsed(value):

@@ -111,17 +111,14 @@ def _content(options):
 
 def _wanted(options, header):
     """The links that a task asks for: target to priority."""
-    given = options["targets"]
-    if not options["enabled"]:
-        if given is not None:
-            raise BadOptions("enabled=false leaves no targets", "leave out targets, or use enabled=true")
-        return {}
-    if given is None:
-        return header.targets
-    wanted = _targets(given)
+    if options["targets"] is None:
+        return header.targets if options["enabled"] else {}
+    wanted = _targets(options["targets"])
     for target in wanted:
         check_target(target)
     header.supported(wanted)
+    if not options["enabled"]:
+        return {}
     return {target: header.targets[target] if wanted[target] is None else wanted[target] for target in wanted}
 
 

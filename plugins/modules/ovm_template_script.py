@@ -46,7 +46,7 @@ options:
   enabled:
     description:
       - Whether the script is to run, for O(targets).
-      - With V(false) it runs for none.
+      - With V(false) it runs for none, whatever O(targets) says.
     type: bool
     default: true
   targets:
@@ -158,7 +158,9 @@ name:
   type: str
   sample: motd
 path:
-  description: Where the script is. With O(state=absent), where it was.
+  description:
+    - Where the script is. With O(state=absent), where it was.
+    - As with all modules that return a path, Ansible adds owner, group, mode and the like of the file.
   returned: success
   type: str
   sample: /etc/template.d/scripts/motd

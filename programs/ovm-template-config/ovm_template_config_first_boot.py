@@ -9,6 +9,7 @@ variable               meaning                                   default
 ``OVM_STATE_DIR``      where the list of parameters is           ``/run/ovmd``
 ``OVM_CONSOLE``        the terminal to ask on                    ``/dev/console``
 ``OVM_OVF_DEVICES``    where a disc may be; colons between       see firstboot.ovf.DEVICES
+``OVM_OVF_PERIOD``     seconds between two looks for one         5
 ``OVM_POWEROFF``       a command that powers off                 ``systemctl --no-block poweroff``
 =====================  ========================================  =============================
 
@@ -35,7 +36,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.report import PREFIX
 from ansible_collections.ovm.messaging.plugins.module_utils.version import VERSION
 
 # Seconds between two tries to reach XenStore, and between two looks where nothing seems to have happened.
-_TRY_AGAIN, _LOOK_AGAIN = 1.0, 5.0
+_TRY_AGAIN, _LOOK_AGAIN, _DISC_AGAIN = 1.0, 5.0, 5.0
 # What powers off: systemd, and what SysV init has.
 _POWEROFF = ("systemctl --no-block poweroff", "shutdown -h now")
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -50,6 +51,8 @@ def initial_config(session):
     """
     environ = os.environ
     path = environ.get("OVM_INITIAL_CONFIG") or flag.FLAG_FILE
+    directory = environ.get("OVM_STATE_DIR") or backends.DIRECTORY
+    note = Note(directory, path)
     settings = flag.read(path)
     if not settings.enabled:
         session.log.write(logs.DEBUG, "no first boot: %s does not ask for one" % path)
@@ -59,13 +62,12 @@ def initial_config(session):
         session.log.write(logs.INFO, text)
         say(PROGRAM, text)
 
-    directory = environ.get("OVM_STATE_DIR") or backends.DIRECTORY
     messages = Messages(environ, directory, log)
     devices = environ.get("OVM_OVF_DEVICES")
     every = {
         flag.MESSAGES: lambda: messages,
         flag.CONSOLE: lambda: Console(environ.get("OVM_CONSOLE") or CONSOLE, log),
-        flag.OVF: lambda: Disc(devices.split(":") if devices else None, log),
+        flag.OVF: lambda: Disc(devices.split(":") if devices else None, log, _period(environ)),
     }
     # Those that fork first: they have no use for what the others open.
     order = [name for name in (flag.CONSOLE, flag.OVF, flag.MESSAGES) if name in settings.sources]
@@ -74,7 +76,7 @@ def initial_config(session):
         path,
         session.chain,
         [every[name]() for name in order],
-        Note(directory, path),
+        note,
         log,
         messages.report,
         messages.wipe,
@@ -208,6 +210,13 @@ class Messages:
         if said != self._said:
             self._said = said
             self._log(said)
+
+
+def _period(environ):
+    try:
+        return max(0.01, float(environ.get("OVM_OVF_PERIOD") or _DISC_AGAIN))
+    except ValueError:
+        return _DISC_AGAIN
 
 
 def _secrets(entries, is_secret):

@@ -39,11 +39,13 @@ class Device:
     """A kernel with the driver, for the processes that have ``environment()``.
 
     :param path: a file that is to become the device; an existing folder gets one named ovmapi.
+    :ivar str state: a directory for what the daemon of such a guest remembers.
     """
 
     def __init__(self, path):
         path = str(path)
         self.path = os.path.join(path, "ovmapi") if os.path.isdir(path) else path
+        self.state = self.path + ".state"
         os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
         self._library = ctypes.CDLL(library())
 
@@ -146,10 +148,21 @@ class Process:
     def backend(self, *arguments, **options):
         """The real backend in that process.
 
-        :param arguments: those of OvmapiBackend; the device's path if there are none.
+        :param arguments: those of OvmapiBackend; the device's path if there are none. Unless told
+            otherwise, its state directory is that of the device.
         :rtype: Remote
         """
+        options.setdefault("state_directory", self._device.state)
         return self.make("OvmapiBackend", *(arguments or (self._device.path,)), **options)
+
+    def reporter(self, backend, *arguments):
+        """A Reporter in that process.
+
+        :param Remote backend: of that process.
+        :param arguments: those of Reporter that follow the list.
+        :rtype: Remote
+        """
+        return self.make("Reporter", backend._number, *arguments)
 
     def handle(self):
         """The bare device, for ioctls by hand, in that process.
@@ -314,8 +327,19 @@ def _in_child(call):
 def _serve(requests, replies):
     from ansible_collections.ovm.messaging.plugins.module_utils.guest.ovmapi import OvmapiBackend
 
-    makers = {"OvmapiBackend": OvmapiBackend, "Handle": Handle, "seteuid": os.seteuid, "close": os.close}
+    def reporter(backend, *arguments):
+        from ansible_collections.ovm.messaging.plugins.module_utils.guest.reporter import Reporter
+
+        return Reporter(things[backend], things[backend].state, *arguments)
+
     things = []
+    makers = {
+        "OvmapiBackend": OvmapiBackend,
+        "Reporter": reporter,
+        "Handle": Handle,
+        "seteuid": os.seteuid,
+        "close": os.close,
+    }
     while True:
         try:
             thing, method, arguments, options = pickle.load(requests)

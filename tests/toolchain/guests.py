@@ -131,13 +131,19 @@ def guests(scenario, systems):
         _wait_until_booted(name)
 
 
-def stop(scenario, name):
-    """Shut a guest down, unless it has done that itself. Its domain goes, with all that is in XenStore."""
-    _podman("stop", "--time=30", _container(name), stdout=subprocess.DEVNULL)
+def stop(name, itself):
+    """Shut a guest down.
+
+    :param bool itself: only wait until it has done that itself.
+    """
+    if itself:
+        _podman("wait", _container(name), stdout=subprocess.DEVNULL, timeout=PATIENCE)
+    else:
+        _podman("stop", "--time=30", _container(name), stdout=subprocess.DEVNULL)
 
 
 def start(scenario, name, wait):
-    """Have a guest boot again, in a new domain.
+    """Have a guest boot again, in a new domain: nothing is left of what was in XenStore.
 
     :param bool wait: whether to wait until it has booted.
     """
@@ -259,7 +265,9 @@ def _have_access():
     _KEYS.mkdir(parents=True, exist_ok=True)
     for name in "key", "host_key":
         (_KEYS / name).unlink(missing_ok=True)
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "molecule", "-f", _KEYS / name], check=True)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "molecule", "-f", _KEYS / name], check=True
+        )
     (_KEYS / "sshd_config").write_text(
         f"HostKey {ACCESS}/host_key\nAuthorizedKeysFile {ACCESS}/key.pub\nStrictModes no\n"
         # A locked root gets in as well.
@@ -277,7 +285,7 @@ def main():
     added.add_argument("scenario")
     added.add_argument("systems", nargs="+", metavar="NAME=SYSTEM", help=", ".join(SYSTEMS))
     added = commands.add_parser("stop", help="shut a guest down")
-    added.add_argument("scenario")
+    added.add_argument("--itself", action="store_true", help="only wait until it has done so itself")
     added.add_argument("name")
     added = commands.add_parser("start", help="have a guest boot again")
     added.add_argument("--no-wait", dest="wait", action="store_false", help="do not wait until it has booted")
@@ -300,6 +308,8 @@ def main():
         sys.exit(f"toolchain.guests: {problem}")
     except subprocess.CalledProcessError as problem:
         sys.exit(f"toolchain.guests: {problem.cmd[0]} failed, see above")
+    except subprocess.TimeoutExpired as problem:
+        sys.exit(f"toolchain.guests: {' '.join(problem.cmd[-2:])} takes longer than {PATIENCE} s")
 
 
 if __name__ == "__main__":

@@ -90,6 +90,77 @@ def test_the_configuration_of_this_boot():
     assert configuration(state=report.DONE) == {}
 
 
+def script(n, status="ok", message=""):
+    return {"name": "script-%d" % n, "status": status, "changed": True, "seconds": 0.5, "message": message}
+
+
+def test_a_configuration_is_read_as_it_was_told():
+    scripts = [script(1), script(2, "failed", "no such device é\n")]
+    details = {"target": "configure", "failed": ["script-2"], "scripts": scripts}
+    told = report.configuration(BOOT, report.FAILED, **details)
+    assert told[0] == report.CONFIGURATION and told[1].isascii()
+    assert received(told).configuration() == dict(details, boot=BOOT, state="failed")
+    assert received(report.configuration(BOOT, report.RUNNING)).configuration() == {"boot": BOOT, "state": "running"}
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\0", '"'])
+def test_a_configuration_that_is_too_long_loses_messages_first(letter):
+    scripts = [script(n, "failed" if n == 5 else "ok", letter * 1500) for n in range(10)]
+    key, value = report.configuration(BOOT, report.FAILED, target="configure", failed=["script-5"], scripts=scripts)
+    assert len(value) <= report.LIMIT
+    found = received((key, value)).configuration()
+    assert [s["name"] for s in found["scripts"]] == [s["name"] for s in scripts] and "left_out" not in found
+    lengths = {len(s["message"]) for s in found["scripts"]}
+    assert lengths in ({403}, {103}) and found["scripts"][0]["message"].endswith(letter + "...")
+    assert scripts[0]["message"] == letter * 1500  # its caller's own are as they were
+
+
+def test_then_the_scripts_that_went_well():
+    scripts = [script(n, "failed" if n in (50, 150) else "ok", "x" * 50) for n in range(200)]
+    key, value = report.configuration(BOOT, report.FAILED, failed=["script-50", "script-150"], scripts=scripts)
+    assert 8000 < len(value) <= report.LIMIT
+    found = received((key, value)).configuration()
+    names = [s["name"] for s in found["scripts"]]
+    assert {"script-0", "script-50", "script-150"} <= set(names) and found["left_out"] == 200 - len(names)
+    assert names == [s["name"] for s in scripts if s["name"] in names]  # in the order in which they ran
+    assert found["failed"] == ["script-50", "script-150"]
+
+
+def test_and_then_everything_else_but_how_it_stands():
+    names = ["script-%d" % n for n in range(2000)]
+    scripts = [script(n, "failed") for n in range(2000)]
+    key, value = report.configuration(BOOT, report.FAILED, failed=names, scripts=scripts)
+    found = received((key, value)).configuration()
+    assert len(value) <= report.LIMIT and found["scripts"] == [] and found["left_out"] == 2000
+    assert found["state"] == "failed" and 100 < len(found["failed"]) < 2000 and found["failed"][0] == "script-0"
+    key, value = report.configuration(BOOT, report.DONE, target="x" * 9000)
+    assert received((key, value)).configuration() == {"boot": BOOT, "state": "done"}
+
+
+def test_addresses_are_read_as_they_were_told():
+    found = [{"name": "eth0", "mac": "00:16:3e:00:00:01", "addresses": ["192.0.2.5/24", "2001:db8::5/64"]}]
+    key, value = report.interfaces(found)
+    assert key == report.ADDRESSES and report.addresses(value) == found
+    assert report.addresses(report.interfaces([])[1]) == []
+
+
+def test_addresses_that_are_too_many_are_left_out():
+    found = [{"name": "eth0", "mac": "00:16:3e:00:00:01", "addresses": ["192.0.2.5/24"]}]
+    found += [{"name": "bare%d" % n, "mac": "00:16:3e:00:00:02", "addresses": []} for n in range(200)]
+    found += [{"name": "eth1", "mac": "00:16:3e:00:00:03", "addresses": ["2001:db8::%x/64" % n for n in range(100)]}]
+    value = report.interfaces(found)[1]
+    told = report.addresses(value)
+    assert 8000 < len(value) <= report.LIMIT and told[:2] == [found[0], found[-1]]
+    assert 10 < len(told) < 200
+    found = [{"name": "eth%d" % n, "mac": "", "addresses": ["2001:db8::%x/64" % n] * 100} for n in range(9)]
+    value = report.interfaces(found)[1]
+    told = report.addresses(value)
+    assert 8000 < len(value) <= report.LIMIT and told == found[: len(told) - 1] + [
+        dict(found[0], name=told[-1]["name"], addresses=told[-1]["addresses"])
+    ]
+    assert len(found[-1]["addresses"]) == 100  # its caller's own are as they were
+
+
 @pytest.mark.parametrize("value", [b"", b"\xff", b"null", b"[]", b"7", b"{", b'{"boot":', b"[" * 100000])
 def test_what_is_no_report_reports_nothing(value):
     assert not Report({report.GUEST: value}).present

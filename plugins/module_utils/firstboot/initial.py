@@ -70,15 +70,15 @@ class FirstBoot:
 
         :returns: the exit code.
         """
-        result = self._note.read()
-        if result is not None:
-            self._log("the scripts have run already in this boot; going on from there")
-            return self._finish(result)
         try:
+            if self._note.read() is not None:
+                with self._lock:
+                    return self._go_on()
             try:
                 described = self._describe()
                 source, given = self._wait(described)
-                result = self._configure(described, source, given)
+                with self._lock:
+                    return self._go_on() if self._note.outdated() else self._configure(described, source, given)
             finally:
                 for source in self._sources:
                     source.close()
@@ -89,7 +89,15 @@ class FirstBoot:
             self._log(str(problem))
             self._report(_FAILED, target=CONFIGURE, message=str(problem))
             return IMPOSSIBLE
-        return self._finish(result)
+
+    def _go_on(self):
+        """Where an earlier process was ended, or another one was faster."""
+        noted = self._note.read()
+        if noted is None:
+            self._log("another process has configured this machine")
+            return DONE
+        self._log("the scripts have run already in this boot; going on from there")
+        return self._finish(noted)
 
     def _describe(self):
         self._chain = self._make_chain()
@@ -157,7 +165,7 @@ class FirstBoot:
     # Configuring
 
     def _configure(self, described, source, given):
-        """Run the scripts; returns what is noted of that."""
+        """Run the scripts, and what comes after."""
         keys = [p.key for _priority, _name, parameters in described for p in parameters if p.secret]
         secrets = Secrets(keys + list(source.secrets))
         running = []  # type: list
@@ -171,20 +179,19 @@ class FirstBoot:
                 self._log("configuring with the %d parameters from %s" % (len(given), source.name))
                 self._report(_RUNNING, target=CONFIGURE)
 
-        with self._lock:
-            result = self._chain.run(
-                CONFIGURE,
-                given,
-                secret_keys=[key for key in given if secrets.has(key)],
-                described=described,
-                started=started,
-            )
-            noted = dict(result=result.as_dict(), secrets=secrets.keys)
-            try:
-                self._note.write(noted)
-            except OSError as problem:
-                self._log("cannot note that the scripts have run (%s)" % problem.strerror)
-        return noted
+        result = self._chain.run(
+            CONFIGURE,
+            given,
+            secret_keys=[key for key in given if secrets.has(key)],
+            described=described,
+            started=started,
+        )
+        noted = dict(result=result.as_dict(), secrets=secrets.keys)
+        try:
+            self._note.write(noted)
+        except OSError as problem:
+            self._log("cannot note that the scripts have run (%s)" % problem.strerror)
+        return self._finish(noted)
 
     def _finish(self, noted):
         """What comes after the scripts. Can be repeated, wherever it was cut off."""
@@ -221,8 +228,12 @@ class Note:
     """
 
     def __init__(self, directory: str, path: str) -> None:
-        self._path = os.path.join(directory, NOTE)
+        self._path, self._flag = os.path.join(directory, NOTE), path
         self._of = [_boot(), flag.identity(path)]
+
+    def outdated(self) -> bool:
+        """Whether somebody has run the scripts, or set the flag, since this note was made."""
+        return self.read() is not None or flag.identity(self._flag) != self._of[1]
 
     def read(self) -> "dict | None":
         """What was noted; None for nothing, nothing that holds, or nothing that makes sense."""

@@ -61,7 +61,7 @@ class Parameter:
             raise BadScript(
                 "the script '%s' describes a parameter without a key" % script, "give each an object with a 'key'"
             )
-        found = dict((name, _flag(described.get(name))) for name in _FLAGS)
+        found = {name: _flag(described.get(name)) for name in _FLAGS}
         for name in _LISTS:
             value = described.get(name)
             found[name] = [str(v) for v in value] if isinstance(value, list) else [str(value)] if value else []
@@ -104,7 +104,7 @@ def parse_object(text: str, what: str) -> "dict[str, str]":
         raise BadParameters("%s is no JSON" % what) from None
     if not isinstance(found, dict):
         raise BadParameters("%s is no JSON object" % what)
-    return dict((key, _value(key, value, what)) for key, value in found.items())
+    return {key: _value(key, value, what) for key, value in found.items()}
 
 
 def parse_lines(data: bytes) -> "tuple[dict[str, str], list[str]]":

@@ -5,7 +5,6 @@
 The other side of templateconfig/cli.py, which describes what is said between the two.
 """
 
-import ctypes
 import json
 import os
 import select
@@ -98,7 +97,8 @@ class Runner:
 
         :returns: for each a list of Parameter, or the BadScript that enumerate() would raise.
         """
-        children, answers = {}, {}
+        children = {}
+        answers = {}  # type: dict
         try:
             for number, (name, path, target) in enumerate(questions):
                 try:
@@ -116,7 +116,7 @@ class Runner:
                 if child.problem():
                     raise BadScript(
                         "the script '%s' does not describe its parameters: %s"
-                        % (child.name, self._message(child, redactor))
+                        % (child.name, self._message(child, redactor, child.told().get("message")))
                     )
                 answers[number] = parse_enumeration(child.answered(), child.name)
             except BadScript as problem:
@@ -170,7 +170,7 @@ class Runner:
 
     def _start(self, name, path, options, target, given=None):
         command = _command(path)
-        if command[0] != path:
+        if command[0] != path and given is not None:
             self.log.write(logs.INFO, "run by %s, as there is no %s" % (command[0], _interpreter(path)[0]), name)
         return _Child(name, command, options, target, given, self._environment)
 
@@ -244,7 +244,8 @@ class _Child:
     """
 
     def __init__(self, name, command, options, target, given, environment):
-        self.name, self.ended, self.code, self.late = name, False, None, 0.0
+        self.name, self.ended, self.late = name, False, 0.0
+        self.code = None  # type: int | None
         self.printed, self._answer, self._told = _Buffer(PRINTED_LIMIT), _Buffer(ANSWER_LIMIT), _Buffer(ANSWER_LIMIT)
         self._rest = memoryview(given or b"")
         theirs, self._readers, self._writer = [], {}, -1
@@ -330,9 +331,10 @@ class _Child:
                     break
 
     def signal(self, number):
-        """Send a signal to all of its process group."""
+        """Send a signal to all of its process group, as long as its number is its own."""
         try:
-            os.killpg(self._process.pid, number)
+            if self.code is None:
+                os.killpg(self._process.pid, number)
         except (ProcessLookupError, PermissionError):
             pass
 
@@ -356,8 +358,8 @@ class _Child:
         """:returns: what is wrong with how it ended, or an empty string."""
         if self.late:
             return "it took longer than %g seconds and was ended" % self.late
-        if self.code < 0:
-            return "it was killed by " + _signal_name(-self.code)
+        if self.code is None or self.code < 0:
+            return "it was killed by " + _signal_name(-(self.code or 0))
         if self.code:
             return "it ended with exit code %d" % self.code
         if self._answer.more:
@@ -407,25 +409,32 @@ def _environment(library):
     result.update(
         PATH=_PATH,
         HOME="/root",
-        LC_ALL=_locale(),
         PYTHONPATH=library,
         PYTHONIOENCODING="utf-8",  # Python 2 would take ASCII, as it writes to a pipe
         PYTHONUNBUFFERED="1",  # what it prints is in order, and not lost when it is killed
         PYTHONDONTWRITEBYTECODE="1",
+        **_locale(),
     )
     return result
 
 
 def _locale():
-    """The one whose language is none, in UTF-8 where there is such a locale."""
+    """What tools write is in no special language, and in UTF-8 wherever there is a locale with it."""
     import locale
 
+    choices = (
+        ("C.UTF-8", dict(LC_ALL="C.UTF-8")),
+        ("en_US.UTF-8", dict(LANG="C", LC_CTYPE="en_US.UTF-8")),  # the RHEL family, version 7
+    )
     before = locale.setlocale(locale.LC_CTYPE)
     try:
-        locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
-        return "C.UTF-8"
-    except locale.Error:
-        return "C"
+        for name, variables in choices:
+            try:
+                locale.setlocale(locale.LC_CTYPE, name)
+                return variables
+            except locale.Error:
+                pass
+        return dict(LC_ALL="C")
     finally:
         locale.setlocale(locale.LC_CTYPE, before)
 
@@ -481,8 +490,10 @@ def _signal_name(number):
 
 def _prctl():
     try:
+        import ctypes
+
         return ctypes.CDLL(None).prctl
-    except (OSError, AttributeError):
+    except (ImportError, OSError, AttributeError):
         return None
 
 

@@ -73,8 +73,7 @@ class Daemon:
 
         :raises ChannelError: it cannot; close() is the caller's.
         """
-        self._connect()
-        self._look()
+        self._look(self._connect())
 
     def run(self):
         """Work until SIGTERM or SIGINT."""
@@ -91,11 +90,10 @@ class Daemon:
             self._log.change("the target %s goes on as process %d" % (self._child.target, self._child.number))
 
     def close(self):
-        """Give everything up. A second call does nothing."""
+        """Give everything up."""
         for thing in (self._listener, self._addresses, self._backend, self._signals):
             if thing is not None:
                 thing.close()
-        self._listener = self._addresses = self._backend = self._signals = None
 
     # One look at everything
 
@@ -113,9 +111,7 @@ class Daemon:
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + self._period
         try:
-            if self._backend is None:
-                self._connect()
-            again = self._look()
+            again = self._look(self._backend or self._connect())
         except ChannelError as problem:
             self._fail(problem)
             again = False
@@ -127,40 +123,39 @@ class Daemon:
             self._tell_status()
         return again
 
-    def _look(self):
+    def _look(self, backend):
         """:returns: whether something happened meanwhile."""
-        self._listener.drain()
+        if backend.state.replaced():
+            # Somebody has removed the list: the others work on a new one by now.
+            self._log.error("the parameter list %s is not the one that it was: going on with that" % backend.state.path)
+            backend = self._connect()
+        self._listen()
         self._hear_addresses()
-        if self._backend.state.replaced() or not os.path.exists(self._listener.path):
-            # Somebody has removed the files: the others work on new ones by now.
-            self._log.error("the files in %s are not those that they were, starting anew with those" % self._directory)
-            self._connect()
-        self._attend()
-        self._receive()
-        self._collect()
-        self._begin()
+        self._attend(backend)
+        self._receive(backend)
+        self._collect(backend.state)
+        self._begin(backend.state)
         self._report()
-        return self._attend()
+        return self._attend(backend)
 
     def _connect(self):
-        """Open all that belongs to the list and to XenStore."""
+        """Open all that belongs to the list and to XenStore.
+
+        :returns: the backend.
+        """
         self._disconnect()
-        self._backend = self._open()
+        self._backend = backend = self._open()
         try:
-            self._backend.knocking = False
-            state = self._backend.state
-            if self._listener is None or not os.path.exists(self._listener.path):
-                if self._listener is not None:
-                    self._listener.close()
-                    self._listener = None
-                self._listener = Listener(self._directory)
+            backend.knocking = False
+            state = backend.state
             if self._addresses is None and ADDRESSES in self._reports:
                 self._addresses = self._open_addresses()
             interfaces = self._addresses.interfaces if self._addresses else None
-            self._reporter = Reporter(self._backend, state, self._version, self._reports, interfaces)
+            self._reporter = Reporter(backend, state, self._version, self._reports, interfaces)
         except BaseException:
             self._disconnect()
             raise
+        return backend
 
     def _disconnect(self):
         if self._backend is not None:
@@ -174,6 +169,15 @@ class Daemon:
             self._log.error(str(problem))
             return None
 
+    def _listen(self):
+        """Take the knocks; what they are about is found in the list."""
+        if self._listener and not os.path.exists(self._listener.path):
+            self._listener.close()  # somebody has removed it
+            self._listener = None
+        if self._listener is None:
+            self._listener = Listener(self._directory)
+        self._listener.drain()
+
     def _hear_addresses(self):
         """Take the news of addresses: the report looks for itself what they are."""
         if self._addresses:
@@ -184,21 +188,21 @@ class Daemon:
                 self._addresses.close()
                 self._addresses = self._open_addresses()
 
-    def _attend(self):
-        happened = self._backend.attend()
-        self._tell_faults()
+    def _attend(self, backend):
+        happened = backend.attend()
+        self._tell_faults(backend)
         return happened
 
-    def _receive(self):
-        for message in self._backend.receive():
+    def _receive(self, backend):
+        for message in backend.receive():
             self._log.change("received", message)
             self._received += 1
             self._last = time.time()
-        self._tell_faults()
+        self._tell_faults(backend)
 
-    def _tell_faults(self):
+    def _tell_faults(self, backend):
         """Log what could not be read; once, though XenStore's stays there."""
-        faults = frozenset(self._backend.faults)
+        faults = frozenset(backend.faults)
         for number, fault in sorted(faults - self._faults):
             self._log.change("message %d from the host was passed over: %s" % (number, fault))
         self._faults = faults
@@ -218,9 +222,8 @@ class Daemon:
 
     # Targets
 
-    def _begin(self):
+    def _begin(self, state):
         """Go through the events that wait, up to one that has something to run."""
-        state = self._backend.state
         while self._child is None:
             found = state.next_event()
             if found is None:
@@ -235,14 +238,14 @@ class Daemon:
             else:
                 reason = self._runner.ready(target)
                 if not reason:
-                    if self._start(position, what, target):
+                    if self._start(state, position, what, target):
                         continue
                     return
                 self._log.change("%s: the target %s is not run: %s" % (what, target, reason))
             with state.writing():
                 state.end_event(position)
 
-    def _start(self, position, what, target):
+    def _start(self, state, position, what, target):
         """:returns: whether it runs; else that of an earlier daemon still does."""
         lock = os.open(
             os.path.join(self._directory, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
@@ -252,8 +255,8 @@ class Daemon:
                 flock(lock, LOCK_EX | LOCK_NB)
             except BlockingIOError:
                 return False
-            with self._backend.state.writing():
-                self._backend.state.begin_event(position)
+            with state.writing():
+                state.begin_event(position)
             self._log.change("%s: running the target %s" % (what, target))
             number = fork()
             if not number:  # pragma: no cover - not seen by the measurement
@@ -265,16 +268,16 @@ class Daemon:
         self._readiness.status("running the target %s" % target)
         return True
 
-    def _collect(self):
+    def _collect(self, state):
         """See whether the target's child has ended, and forget its event where it did not do so itself."""
         child = self._child
         if child and os.waitpid(child.number, os.WNOHANG)[0]:
             self._child = None
             self._over.append(child.position)
         if self._over:
-            with self._backend.state.writing():
+            with state.writing():
                 for position in self._over:
-                    self._backend.state.end_event(position)
+                    state.end_event(position)
             self._over = []
 
     def _be_child(self, lock, position, target):  # pragma: no cover - not seen by the measurement
@@ -308,7 +311,7 @@ class Daemon:
         if self._trouble is not None:
             self._log.change("it works again after %.1f s" % (time.monotonic() - self._trouble.since))
             self._trouble = None
-        if self._child is None:
+        if self._child is None and self._backend:
             self._readiness.status("waiting for messages (backend %s)" % self._backend.name)
 
     # Sleeping
@@ -347,8 +350,8 @@ class Daemon:
                 ", %s as process %d now" % (self._child.target, self._child.number) if self._child else "",
             ),
         ]
-        if self._trouble:
-            lines.append("out of order for %.0f s" % (time.monotonic() - self._trouble.since))
+        if self._trouble or self._backend is None:
+            lines.append("out of order, trying again")
         else:
             try:
                 found = self._backend.state.next_event()

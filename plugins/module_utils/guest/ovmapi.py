@@ -356,11 +356,12 @@ class OvmapiBackend:
         return happened
 
     def _take_event(self):
-        buffer = bytearray(_EVENT_SIZE)
-        self._call(_GET_NEXT_EVENT, buffer, "take an event")
-        identity, kind, severity, phase, size = _EVENT.unpack_from(buffer)
-        payload = bytes(buffer[_EVENT.size : _EVENT.size + size])
+        # The lock comes first: an event is not taken where it cannot be kept.
         with self.state.writing():
+            buffer = bytearray(_EVENT_SIZE)
+            self._call(_GET_NEXT_EVENT, buffer, "take an event")
+            identity, kind, severity, phase, size = _EVENT.unpack_from(buffer)
+            payload = bytes(buffer[_EVENT.size : _EVENT.size + size])
             if kind == _NEW_PARAM:
                 key = payload.partition(b"\0")[0]
                 if key:

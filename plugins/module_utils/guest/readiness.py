@@ -4,7 +4,7 @@
 
 import os
 import time
-from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, socket  # the socket module would cost memory
+from socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, socket
 
 _SOCKET, _INTERVAL, _FOR = "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"
 

@@ -3,7 +3,7 @@
 """Signals for a loop: something to poll for, and none that comes between two steps is missed."""
 
 import os
-from _signal import (  # the signal module makes an enumeration of them all
+from signal import (
     SIG_BLOCK,
     SIG_DFL,
     SIG_SETMASK,

@@ -8,7 +8,7 @@ the keys are arguments: ovm-template-config blanks their values in what it logs.
 
 import json
 import os
-from _signal import SIG_DFL, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ, signal  # the signal module would cost memory
+from signal import SIG_DFL, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ, signal
 
 from .. import report
 from ..channel.errors import ChannelError

@@ -158,7 +158,7 @@ def test_whatever_changes_the_list_knocks(backend, state, host_end):
 
 
 def test_what_was_sent_before_a_failure_knocks_too(open_guest, state, host_end):
-    listener, backend = Listener(state), open_guest(timeout=0.5)
+    backend, listener = open_guest(timeout=0.5), Listener(state)
     with pytest.raises(SendFailed):
         backend.set([Message(b"key-%d" % n, b"x" * 8000) for n in range(400)])
     assert listener.drain()
@@ -357,7 +357,7 @@ def test_a_plan_is_carried_out(backend, host_end):
 
 
 #: Exchanges with XenStore that the receiver and the sender below take: each is a moment to die at.
-RECEIVING, SENDING = 36, 10
+RECEIVING, SENDING = 43, 10
 
 
 def child_that_dies(moment, step, work):

@@ -13,11 +13,11 @@ PATIENCE = 120
 
 
 class Playbook:
-    """Runs tasks on one guest, all in one ansible-playbook."""
+    """Runs tasks on one guest, or without one on this machine, all in one ansible-playbook."""
 
-    def __init__(self, folder, guest):
+    def __init__(self, folder, guest=None):
         self.folder = folder
-        self.defaults = {"xenstore_path": guest.path, "state_dir": str(folder / "state")}
+        self.defaults = {"xenstore_path": guest.path, "state_dir": str(folder / "state")} if guest else {}
         self.output = ""
 
     def __call__(self, *tasks, arguments=(), environment=None):
@@ -85,3 +85,9 @@ def heard(host_end):
 @pytest.fixture
 def play(guest, tmp_path):
     return Playbook(tmp_path, guest)
+
+
+@pytest.fixture
+def local_play(tmp_path):
+    """For modules that need no XenStore."""
+    return Playbook(tmp_path)

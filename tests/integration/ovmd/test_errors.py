@@ -13,6 +13,7 @@ import pytest
 
 OK, NO_SUCH_PARAMETER, BAD_INPUT, NO_CHANNEL, NOT_SENT, NO_OUTPUT = range(6)
 
+OF_THE_DAEMON = "start the daemon without it, and use another ovmd"
 BAD = {
     "no equals": (["-p", "nonsense"], "the parameter 'nonsense' has no '=': give it in the format key=value"),
     "no key": (["-p", "=v"], "the key is empty: give every parameter a name"),
@@ -28,10 +29,25 @@ BAD = {
     "operand": (["k=v"], "unexpected argument 'k=v': quote a value that has blanks in it; try 'ovmd --help'"),
     "no argument": (["-p"], "the option -p needs an argument: try 'ovmd --help'"),
     "level": (["-d", "3"], "there is no debug level '3': use 0, 1 or 2"),
-    "event": (["-e", "x"], "--event is not available yet: it comes with the daemon, in a later release"),
-    "script": (["-s", "x"], "--script is not available yet: it comes with the daemon, in a later release"),
-    "pid file": (["-f", "x"], "--pid-file is not available yet: it comes with the daemon, in a later release"),
-    "period": (["-t", "5"], "--time-period is not available yet: it comes with the daemon, in a later release"),
+    "event": (
+        ["-e", "x"],
+        "there is no event 'x': use one of snapshot, migrate, shutdown, reconfig, ip-address, user, new-param, system,"
+        " suspend, resume, reconfigure",
+    ),
+    "phase": (
+        ["-e", "user:soon"],
+        "there is no phase 'soon' of the event 'user': write NAME:PHASE:TEXT, where PHASE is one of pre, immediate, post",
+    ),
+    "target": (
+        ["-s", "x"],
+        "there is no target 'x': use one of configure, unconfigure, reconfigure, cleanup, suspend, resume, migrate,"
+        " shutdown",
+    ),
+    "pid file": (["-f", "x"], "--pid-file is for the daemon, --set-param is not: " + OF_THE_DAEMON),
+    "period": (["-t", "5"], "--time-period is for the daemon, --set-param is not: " + OF_THE_DAEMON),
+    "foreground": (["--foreground"], "--foreground is for the daemon, --set-param is not: " + OF_THE_DAEMON),
+    "reports": (["--reports=none"], "--reports is for the daemon, --set-param is not: " + OF_THE_DAEMON),
+    "units": (["--units"], "--units is for the daemon, --set-param is not: " + OF_THE_DAEMON),
 }
 
 
@@ -41,10 +57,11 @@ def test_nothing_is_done_unless_all_arguments_are_good(ovmd, other_side, environ
     assert not os.path.exists(environment["OVM_STATE_DIR"]) and other_side.heard() == []
 
 
-@pytest.mark.parametrize("arguments", [[], ["-d", "1"], ["--"]])
-def test_the_daemon_comes_later(one_ovmd, arguments):
-    text = b"ovmd: the daemon is not available yet, it comes in a later release: say what to do with parameters, "
-    assert one_ovmd(*arguments) == (BAD_INPUT, b"", text + b"see 'ovmd --help'\n")
+@pytest.mark.parametrize("arguments", [["-d", "1"], ["-d1", "--"], ["-d1", "-t", "5"], ["-d1", "--units"]])
+def test_without_any_action_it_is_the_daemon(one_ovmd, tmp_path, arguments):
+    missing = str(tmp_path / "missing")
+    code, out, err = one_ovmd(*arguments, environment={"XENSTORED_PATH": missing})
+    assert (code, out) == (NO_CHANNEL, b"") and err.startswith(b"ovmd: XenStore at %s cannot be" % missing.encode())
 
 
 @pytest.mark.parametrize("option", ["-g", "-r"])

@@ -210,7 +210,9 @@ def test_no_damage_does_worse_than_an_error(discs, tmp_path, kind):
     image = discs[kind]
     for _unused in range(300):
         spots = [16 * SECTOR + chance.randrange(12 * SECTOR) for _n in range(chance.randrange(1, 40))]
-        path = damaged(tmp_path, image, {at: bytes([chance.choice((0, 1, 255, chance.randrange(256)))]) for at in spots})
+        path = damaged(
+            tmp_path, image, {at: bytes([chance.choice((0, 1, 255, chance.randrange(256)))]) for at in spots}
+        )
         try:
             found = iso9660.read(path, NAME, LIMIT)
             assert found is None or len(found) <= LIMIT

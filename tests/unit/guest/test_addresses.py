@@ -17,6 +17,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.guest.addresses impo
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import AddressesUnavailable
 
 LONG = 60.0
+PYTHONS = [python for python in os.environ.get("OVM_TARGET_PYTHONS", "").split(":") if python] or [sys.executable]
 
 
 # Messages as the kernel makes them
@@ -163,6 +164,19 @@ def test_this_machine():
                 bound.bind((ip, 0))  # refused for any address that this machine does not have
 
 
+HERE = """
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.addresses import Addresses
+with Addresses() as here:
+    print(here.interfaces())
+"""
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_python_says_the_same(python):
+    with Addresses() as here:
+        assert subprocess.check_output([python, "-c", HERE], text=True) == "%r\n" % here.interfaces()
+
+
 # A network of one's own, where a user may have one: a loopback interface that is down, and nothing else.
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--net"]
 
@@ -278,10 +292,14 @@ def test_an_answer_that_is_interrupted_is_asked_for_again(monkeypatch):
 
 
 def test_a_refusal_names_the_reason(monkeypatch):
-    # A request that the kernel does not know.
-    monkeypatch.setattr(addresses, "_RTM_GETLINK", 14)
-    with Addresses() as here, pytest.raises(AddressesUnavailable, match="cannot be read .*netlink sockets"):
-        here.interfaces()
+    with Addresses() as here:
+        monkeypatch.setattr(addresses, "_RTM_GETLINK", 250)  # no kernel has this request
+        with pytest.raises(AddressesUnavailable, match="cannot be read .Operation not supported.: .*netlink sockets"):
+            here.interfaces()
+        monkeypatch.setattr(addresses, "_RTM_GETLINK", 14)  # none answers this
+        monkeypatch.setattr(addresses, "_PATIENCE", 0.05)
+        with pytest.raises(AddressesUnavailable, match="cannot be read .no answer."):
+            here.interfaces()
 
 
 def test_where_there_is_no_netlink(monkeypatch):

@@ -15,7 +15,15 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel import layou
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import InvalidMessage
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.entry import Entry
-from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import DeviceUnavailable, SendFailed
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import (
+    DeviceUnavailable,
+    ParameterListError,
+    SendFailed,
+)
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.events import parse
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.parameter_list import EVENTS, ParameterList
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.wake import Listener
+from ansible_collections.ovm.messaging.plugins.module_utils.report import Report
 from lab.ovmapi import Device, Process
 
 REGISTER, UNREGISTER, READ, SEND, COUNT, BY_INDEX = 0x803, 0x805, 0x80C, 0x80D, 0x80E, 0x80F
@@ -207,6 +215,11 @@ class TestBackend:
                 assert (backend.wait(1), backend.wait(0)) == (True, False), python
                 assert backend.delete([messages[0].key, b"missing"]) == [messages[0].key]
                 assert backend.delete_all() == len(messages) - 1
+                backend.attend()
+                device.inject(b"VMAPIEvent", b"snapshot:pre")
+                assert (backend.attend(), backend.faults()) == (True, []), python
+                backend.post(parse("user"))
+                assert process.reporter(backend, "1").report() is False, python
                 with pytest.raises(DeviceUnavailable):
                     process.backend(os.devnull)
         assert device.counts() == (0, 0, 0)
@@ -275,6 +288,183 @@ class TestWaiting:
         process.make("close", backend.fileno())
         with pytest.raises(DeviceUnavailable, match="take an event"):
             backend.wait(50)
+
+
+@pytest.fixture
+def state(device):
+    with ParameterList(device.state) as opened:
+        yield opened
+
+
+def waiting(state):
+    """The events that wait; they do no longer."""
+    found = []
+    while state.next_event():
+        position, event, _begun = state.next_event()
+        found.append(event)
+        with state.writing():
+            state.end_event(position)
+    return found
+
+
+class TestForTheDaemon:
+    def test_events_of_messages_wait_in_the_list(self, device, backend, state):
+        assert (backend.attend(), backend.attend()) == (True, False)  # nobody listened before
+        for text in (b"snapshot:pre:now", b"reconfig", b"user::" + b"x" * 4000):
+            assert device.inject(b"VMAPIEvent", text)
+        assert (backend.attend(), backend.attend(), backend.faults()) == (True, False, [])
+        assert waiting(state) == [parse("snapshot:pre:now"), parse("reconfig"), parse(b"user::" + b"x" * 4000)]
+
+    def test_events_that_nobody_understands_are_told(self, device, backend, state):
+        backend.attend()
+        for text in (b"nonsense", b"", b"user:sometimes:hunter2", ALL_BYTES):
+            device.inject(b"VMAPIEvent", text)
+        assert backend.attend() is True
+        faults = backend.faults()
+        assert [why for _number, why in faults][:3] == [
+            "there is no event 'nonsense'",
+            "there is no event ''",
+            "there is no phase 'sometimes' of the event 'user'",
+        ]
+        assert len(faults) == 4 and all(len(why) < 200 and why.isprintable() for _number, why in faults)
+        assert waiting(state) == [] and (backend.attend(), backend.faults()) == (False, [])
+
+    def test_events_of_other_processes_wait_in_the_list(self, backend, other, state):
+        backend.fileno()
+        backend.attend()
+        poster = other.backend()
+        for text in ("shutdown", "user:post:text", "ip-address", "system:pre"):
+            poster.post(parse(text))
+        assert backend.attend() is True
+        assert waiting(state) == [parse(text) for text in ("shutdown", "user:post:text", "ip-address", "system:pre")]
+        poster.attend()
+        assert poster.attend() is False and waiting(state) == []  # it is told none of its own
+
+    def test_an_event_with_numbers_that_nobody_knows(self, handle, backend, state):
+        backend.attend()
+        for kind, severity in ((USER | 0x10, 1), (USER, 99)):
+            record = HEADER_RECORD.pack(0, kind, severity, 0, 5) + b"text\0"
+            assert handle.ioctl(POST, record + bytes(4096 - len(record)))[0] == 0
+        assert backend.attend() is True
+        assert [why for _number, why in backend.faults()] == ["there is no event of type 0x30"]
+        assert waiting(state) == [parse("user:pre:text")]
+
+    def test_too_many_events_are_refused(self, device, backend, state):
+        backend.attend()
+        for _unused in range(2):
+            for _each in range(EVENTS - 100):
+                device.inject(b"VMAPIEvent", b"user")
+            assert backend.attend() is True
+        assert {why for _number, why in backend.faults()} == {"too many events wait already"}
+        assert len(backend.faults()) == EVENTS - 200 and len(waiting(state)) == EVENTS
+
+    def test_news_of_parameters_are_no_events_and_are_noted(self, device, backend, other, state):
+        backend.attend()
+        device.inject(b"a", b"1")
+        device.inject(b"", b"2")
+        other.backend().set([Message(b"b", b"3")])
+        assert (backend.attend(), backend.attend(), backend.faults(), waiting(state)) == (True, False, [], [])
+        assert state.reported() == {b"held.a": b"", b"held.b": b""}
+
+    def test_an_event_ends_a_wait_for_something_to_attend_to(self, device, backend, state):
+        backend.attend()
+        waited = backend.begin("wait", 50)
+        device.inject(b"VMAPIEvent", b"user")
+        assert waited() is True
+
+    def test_one_shot_commands_leave_events_to_the_daemon(self, device, backend, state):
+        backend.fileno()
+        device.inject(b"VMAPIEvent", b"user")
+        assert (backend.wait(0), backend.receive(), waiting(state)) == (True, [], [])
+
+    def test_an_event_that_cannot_be_taken_stays(self, device, backend, state):
+        backend.attend()
+        device.fail(NEXT_EVENT, errno.EIO)
+        device.inject(b"VMAPIEvent", b"user")
+        with pytest.raises(DeviceUnavailable, match="refused to take an event"):
+            backend.attend()
+        assert backend.attend() is True and waiting(state) == [parse("user")]
+
+    def test_an_event_that_cannot_be_kept_is_not_taken(self, device, process, state):
+        backend = process.backend(device.path, timeout=0.1)
+        backend.attend()
+        device.inject(b"VMAPIEvent", b"user")
+        with state.writing(), pytest.raises(ParameterListError, match="another process is writing"):
+            backend.attend()
+        assert backend.attend() is True and waiting(state) == [parse("user")]
+
+    @pytest.mark.parametrize("size", SIZES)
+    def test_telling_transmits_and_stores_nothing(self, device, backend, size):
+        value = value_of(size)
+        backend.tell([Message(b"k", value), Message(b"l", b"")])
+        (first, second) = device.sent()
+        assert (first[0], layout.join_from_guest(first[1]), second) == (b"k", value, (b"l", [b""]))
+        assert backend.entries() == [] and device.counts()[2] == 0
+
+    def test_telling_that_fails_says_how_far_it_got(self, device, backend):
+        device.fail(SEND, errno.ENOMEM)
+        with pytest.raises(SendFailed, match="out of memory") as problem:
+            backend.tell([Message(b"k", b"v")])
+        assert problem.value.sent == [] and device.writes() == []
+        with pytest.raises(InvalidMessage):
+            backend.tell([Message(b"k", b"v" * 8191)])
+
+    def test_what_the_driver_does_not_tell(self, backend):
+        assert (backend.uncollected(), backend.announced(), backend.expect_room(True)) == (None, None, None)
+
+    def test_a_refused_event_is_an_error(self, device, backend):
+        device.fail(POST, errno.EINVAL)
+        with pytest.raises(DeviceUnavailable, match="refused to pass the event user:immediate on"):
+            backend.post(parse("user"))
+
+    def test_a_deletion_knocks_as_the_kernel_tells_nobody(self, device, backend, state):
+        backend.set([Message(b"a", b"1"), Message(b"b", b"2"), Message(b"c", b"3")])
+        listener = Listener(device.state)
+        assert backend.delete([b"missing"]) == [] and not listener.drain()
+        assert backend.delete([b"a"]) == [b"a"] and listener.drain()
+        assert backend.delete_all() == 2 and listener.drain()
+        listener.close()
+
+    def test_its_list_is_opened_only_where_it_is_needed(self, device, process, backend):
+        device.inject(b"a", b"1")
+        backend.set([Message(b"b", b"2")])
+        backend.delete_all()
+        backend.fileno()
+        assert not os.path.exists(device.state)
+        backend.attend()
+        device.inject(b"a", b"1")
+        backend.attend()
+        assert os.path.exists(device.state)
+        backend.close()
+
+    def test_reports(self, device, process, backend, state):
+        def told():
+            return Report({key: layout.join_from_guest(pieces) for key, pieces in device.sent()})
+
+        reporter = process.reporter(backend, "1.2.3")
+        backend.attend()
+        device.inject(b"app.password", b"hunter2")
+        backend.set([Message(b"a", b"1")])
+        backend.attend()
+        assert reporter.report() is False and told().boot == state.life
+        assert told().holds(b"a", b"1") is True and told().holds(b"app.password", b"hunter2") is None
+        before = len(device.sent())
+        assert reporter.report() is False and len(device.sent()) == before
+        device.inject(b"app.password", b"hunter2")
+        backend.delete([b"a"])
+        backend.attend()
+        assert reporter.report() is False and len(device.sent()) == before + 2
+        assert told().holds_key(b"a") is False
+        device.fail(SEND, errno.ENOMEM)
+        assert reporter.report(again=True) is True
+        assert reporter.report() is False and len(device.sent()) == before + 5
+
+    def test_reports_keep_a_pace_where_nobody_knows_how_much_room_there_is(self, device, process, backend):
+        for n in range(120):
+            device.inject(b"%d" % n, b"v")
+        reporter = process.reporter(backend, "1.2.3")
+        assert (reporter.report(), reporter.report(), reporter.problem()) == (True, True, None)
+        assert 30 < len(device.sent()) <= 50
 
 
 class TestOpeningAndClosing:

@@ -14,6 +14,8 @@ import pytest
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import AlreadyListening, ParameterListError
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.wake import Listener, knock
 
+PYTHONS = [python for python in os.environ.get("OVM_TARGET_PYTHONS", "").split(":") if python] or [sys.executable]
+
 
 @pytest.fixture(params=["short", "long" * 40])
 def directory(request, tmp_path):
@@ -76,6 +78,24 @@ listener = Listener(sys.argv[1])
 print("listening", flush=True)
 sys.stdin.read()
 """
+
+
+KNOCK = """
+import sys
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.wake import Listener, knock
+print(knock(sys.argv[1]))
+listener = Listener(sys.argv[2])
+print(knock(sys.argv[2]), listener.drain(), listener.drain())
+listener.close()
+"""
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_python_knocks_and_listens(python, directory, listener, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    assert subprocess.check_output([python, "-c", KNOCK, directory, str(own)], text=True) == "True\nTrue True False\n"
+    assert listener.drain()
 
 
 def test_a_daemon_that_was_killed_is_no_daemon_and_another_takes_its_place(directory):

@@ -51,6 +51,9 @@ def short_path():
 
 
 def test_a_program_has_what_it_imports_and_no_more(checkout):
+    (checkout / "programs/hello/__pycache__").mkdir()
+    for left in ("__pycache__/hello.cpython-36.pyc", "hello.pyc"):
+        (checkout / "programs/hello" / left).write_bytes(b"bytecode that a run has left behind")
     packages = ["", "ovm/", "ovm/messaging/", "ovm/messaging/plugins/"]
     cores = ["", "one/", "two/"]
     assert sorted(build.collect("hello", checkout)) == sorted(

@@ -33,4 +33,4 @@ def test_every_option_that_acts_has_an_action(ovmd):
     from ovmd_options import OWN, VENDOR
 
     names = {option.name for option in VENDOR + OWN}
-    assert set(ovmd._ACTIONS) | ovmd._LATER | {"debug", "version", "help"} == names
+    assert set(ovmd._ACTIONS) | ovmd.DAEMON | {"debug", "version", "help"} == names

@@ -11,6 +11,7 @@ import pathlib
 import sys
 
 import pytest
+
 from templateconfig.stock import machine as stock_machine
 
 PREFIX = stock_machine.PREFIX

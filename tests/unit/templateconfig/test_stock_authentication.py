@@ -3,6 +3,7 @@
 """The stock script authentication. The hashes are libcrypt's own; chpasswd is a stand-in that writes the real file."""
 
 import pytest
+
 from templateconfig.stock import authentication, passwords
 
 SECRET = "Tr0ub4dor:&3 ä"

@@ -87,23 +87,20 @@ def _perform(options, channels, enumerate_function, targets, check):
             if check or "check" not in options:
                 answer = targets[target](given)
             answer = _json(given if answer is None else answer, dict, "its function for " + target)
-    except common.Failed as problem:
-        message = str(problem) or "failed"
-        common.say("%s: %s\n" % (_name(), message))
-    except _Unfit as problem:
-        message = str(problem)
-        common.say("%s: %s\n" % (_name(), message))
+    except (common.Failed, _Unfit) as problem:
+        message = str(problem) or "it does not say why it failed"
     except SystemExit as problem:
         if problem.code is None or problem.code == 0:
             # It says that all is well. So be it, and the parameters are as they were.
             answer = "[]" if "enumerate" in options else _json(given, dict, "standard input")
         else:
             message = "it called exit(%s)" % (problem.code,)
-            common.say("%s: %s\n" % (_name(), message))
     except Exception:
         kind, problem = sys.exc_info()[:2]
         message = "".join(traceback.format_exception_only(kind, problem)).strip()
         common.say(traceback.format_exc())
+    if message and not channels.heard:
+        common.say("%s: %s\n" % (_name(), message))
     told["changed"] = common._State.changed
     told["message"] = " ".join(common._native(common.redacted(message)).split())
     _flush()
@@ -119,9 +116,12 @@ class _Channels(object):
     None of them is inherited by a command: a service that a script starts would hold it open.
     Without a way out for the answer, it is standard output; what a function prints then goes to
     standard error.
+
+    :ivar bool heard: there is somebody to tell how it went, other than by standard error.
     """
 
     def __init__(self, options, result):
+        self.heard = result is not None
         self._input = options.get("input", 0)
         self._output, self._result = options.get("output"), result
         if self._output is None:
@@ -166,7 +166,7 @@ def _parse(arguments):
                 if not rest:
                     raise _BadUsage("the option %s needs a descriptor" % name)
                 value = rest.pop(0)
-            options["input" if "i" in name[:3] else "output"] = int(value)
+            options["input" if name in ("-i", "--input") else "output"] = int(value)
         elif argument in ("-e", "--enumerate"):
             options["enumerate"] = True
         elif argument == "--check":
@@ -186,12 +186,20 @@ def _password_keys(enumerate_function, target, given):
     """The keys that this script calls passwords; their values are kept out of what is logged from now on."""
     try:
         described = json.loads(enumerate_function(target))
-        keys = [str(one["key"]) for one in described if str(one.get("password")).lower() in ("true", "yes", "1")]
-        parameters = json.loads(given)
-        common.keep_secret([parameters[key] for key in keys if isinstance(parameters.get(key), _TEXT)])
+        keys = [one["key"] for one in described if str(one.get("password")).lower() in ("true", "yes", "1")]
+        stems = [_stem(key) for key in keys]
+        for key, value in json.loads(given).items():
+            if _stem(key) in stems and isinstance(value, _TEXT):
+                common.keep_secret([value])
         return keys
     except (Exception, SystemExit):  # it was asked before, and was heard then
         return []
+
+
+def _stem(key):
+    """What all keys that differ only in the number at their end have in common."""
+    beginning, _dot, end = key.rpartition(".")
+    return beginning if end.isdigit() or end == "N" else key
 
 
 def _json(text, kind, who):

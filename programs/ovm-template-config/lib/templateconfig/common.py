@@ -9,8 +9,6 @@ rest is ours.
 import errno
 import json
 import os
-import select
-import subprocess
 import sys
 
 #: What stands for a secret in whatever people get to read.
@@ -113,8 +111,7 @@ def keep_secret(values):
 
 def redacted(data):
     """Some text or bytes without any secret, as bytes."""
-    if not isinstance(data, bytes):
-        data = data.encode("utf-8", _ESCAPED)
+    data = _octets(data)
     for form in _State.forms:
         data = data.replace(form, MASK.encode("ascii"))
     lines = data.split(b"\n")
@@ -138,8 +135,8 @@ def say(data):
 def _forms(text):
     """How a value may appear: as it is, within JSON and within repr()."""
     shown = json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
-    quoted = repr(text).lstrip("u")[1:-1], repr(text.encode("utf-8", _ESCAPED)).lstrip("b")[1:-1]
-    return [form if isinstance(form, bytes) else form.encode("utf-8", _ESCAPED) for form in (text,) + shown + quoted]
+    quoted = repr(text).lstrip("u")[1:-1], repr(_octets(text)).lstrip("b")[1:-1]
+    return [_octets(form) for form in (text,) + shown + quoted]
 
 
 def _native(text):
@@ -149,10 +146,17 @@ def _native(text):
     return text.decode("utf-8", _ESCAPED) if isinstance(text, bytes) else text.encode("utf-8")
 
 
+def _octets(text):
+    return text if isinstance(text, bytes) else text.encode("utf-8", _ESCAPED)
+
+
 def _run(args, shown, name, input, ok):
+    import subprocess  # takes as long as all the rest, and many a script runs no command
+
     say("+ %s\n" % shown)
-    if input is not None and not isinstance(input, bytes):
-        input = input.encode("utf-8", _ESCAPED)
+    # Python 3.6 would take the locale's encoding, which may be ASCII.
+    args = [_octets(arg) for arg in args]
+    input = None if input is None else _octets(input)
     with open(os.devnull, "rb") as nothing:
         try:
             process = subprocess.Popen(
@@ -219,6 +223,8 @@ def _talk(process, input):
 
 
 def _select(readers, writers, seconds):
+    import select
+
     while True:
         try:
             return select.select(readers, writers, [], seconds)

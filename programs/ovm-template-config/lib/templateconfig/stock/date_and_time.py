@@ -42,7 +42,7 @@ def configure(machine, parameters):
     local = boolean(parameters, _LOCAL)
     keepers, keeper, settings = [], None, []
     if any(value is not None for value in (ntp, servers, local)):
-        keepers = [keeper for keeper in _KEEPERS if machine.service_installed(keeper.service)]
+        keepers = _installed(machine)
         keeper = _chosen(machine, keepers)
         settings = _settings(machine, keeper, ntp, servers, local)
 
@@ -78,8 +78,9 @@ def _zone(machine, zone):
         return None
     if not re.fullmatch(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", zone):
         raise Failed("%s%s is no time zone: use a name such as Europe/Oslo" % (PREFIX, _ZONE))
-    if not (machine.read_bytes(_ZONES + zone) or b"").startswith(b"TZif"):
-        raise Failed("%s%s is '%s', and there is no %s%s: tzdata has it" % (PREFIX, _ZONE, zone, _ZONES, zone))
+    file = _ZONES + zone
+    if machine.is_directory(file) or not (machine.read_bytes(file) or b"").startswith(b"TZif"):
+        raise Failed("%s%s is '%s', and there is no %s: tzdata has it" % (PREFIX, _ZONE, zone, file))
     return zone
 
 
@@ -161,6 +162,15 @@ def _servers(servers):
         if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,252}[A-Za-z0-9.:])?|::[A-Fa-f0-9:.]+", server):
             raise Failed("%s%s has what is no host name or address" % (PREFIX, _SERVERS))
     return servers
+
+
+def _installed(machine):
+    """The services that there are; of a form only the first one, as the others are other names of it."""
+    found = {}  # type: dict[str, _Keeper]
+    for keeper in _KEEPERS:
+        if keeper.form not in found and machine.service_installed(keeper.service):
+            found[keeper.form] = keeper
+    return list(found.values())
 
 
 def _chosen(machine, keepers):

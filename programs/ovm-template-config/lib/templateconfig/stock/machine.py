@@ -72,7 +72,7 @@ class Machine:
         self.changes = []  # type: list[str]
         self._tell = tell
         self._base = self.root.rstrip("/")
-        # Of check mode: path -> bytes of a file, a _Link, _DIRECTORY, or None for what was removed.
+        # Of check mode: path -> bytes of a file, a _Link, a _Folder, or None for what was removed.
         self._pretended = {}  # type: dict
         self._dbus = None  # type: bool | None
 
@@ -126,7 +126,9 @@ class Machine:
         if pretended is not _NOTHING:
             if isinstance(pretended, _Link):
                 return self.read_bytes(os.path.join(os.path.dirname(name), pretended.target))
-            return None if pretended is _DIRECTORY else pretended
+            if isinstance(pretended, _Folder):
+                raise Failed("cannot read %s: Is a directory" % name)
+            return pretended
         try:
             with open(path, "rb") as file:
                 return file.read()
@@ -145,7 +147,7 @@ class Machine:
         """:returns: whether there is such a directory, or a link to one."""
         path = self.path(name, follow=True)
         pretended = self._pretended_at(path)
-        return os.path.isdir(path) if pretended is _NOTHING else pretended is _DIRECTORY
+        return os.path.isdir(path) if pretended is _NOTHING else isinstance(pretended, _Folder)
 
     def linked(self, name):
         """:returns: where a link leads, as it says itself; None where there is none."""
@@ -190,7 +192,7 @@ class Machine:
         if same_data and (old is None or (_mode_fits(old, mode) and owner in (None, (old.st_uid, old.st_gid)))):
             return False
         if self.check:
-            self._pretended[path] = data
+            self._pretend(path, data)
         else:
             try:
                 self._write(path, data, old, mode, owner, 0o600 if secret else 0o644)
@@ -208,15 +210,17 @@ class Machine:
         """
         path = self.path(name, follow=owner is None)
         old = self._stat(path)
-        if old is not None and not stat.S_ISDIR(old.st_mode):
+        pretended = self._pretended.get(path)
+        if isinstance(pretended, (bytes, _Link)) or (old is not None and not stat.S_ISDIR(old.st_mode)):
             raise Failed("%s is no directory" % name)
         if old is not None and _mode_fits(old, mode) and owner in (None, (old.st_uid, old.st_gid)):
             return False
         if self.check:
-            if self._pretended.get(path) is _DIRECTORY:
+            if pretended and mode in (None, pretended.mode) and owner in (None, pretended.owner):
                 return False
-            if old is None:
-                self._pretended[path] = _DIRECTORY
+            present = _Folder(stat.S_IMODE(old.st_mode), (old.st_uid, old.st_gid)) if old else pretended
+            self._pretend(path, _Folder(mode or (present or _NEW).mode, owner or (present or _NEW).owner))
+            old = old or pretended
         else:
             try:
                 if old is None:
@@ -241,7 +245,7 @@ class Machine:
             return False
         path = self.path(name)
         if self.check:
-            self._pretended[path] = _Link(target)
+            self._pretend(path, _Link(target))
         else:
             new = _beside(path)
             try:
@@ -501,6 +505,19 @@ class Machine:
             above = os.path.dirname(above)
         return _NOTHING
 
+    def _pretend(self, path, what):
+        """Have something in check mode, and the directories above it."""
+        self._pretended[path] = what
+        above = os.path.dirname(path)
+        known = self._pretended_at(above)
+        while known is None or (known is _NOTHING and not os.path.lexists(above)):
+            if known is None and os.path.isdir(above):  # was removed with all that is in it
+                for name in os.listdir(above):
+                    self._pretended.setdefault(os.path.join(above, name), None)
+            self._pretended[above] = _NEW
+            above = os.path.dirname(above)
+            known = self._pretended_at(above)
+
     def _write(self, path, data, old, mode, owner, new_mode):
         os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
         if old is not None and not stat.S_ISREG(old.st_mode):
@@ -516,7 +533,7 @@ class Machine:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
-                if owner is not None and owner != (os.geteuid(), os.getegid()):
+                if owner is not None and owner != _NEW.owner:
                     os.fchown(descriptor, owner[0], owner[1])
                 os.fchmod(descriptor, mode)
                 if old is not None:
@@ -727,9 +744,14 @@ class _Link(namedtuple("_Link", ("target",))):
     __slots__ = ()
 
 
-#: Nothing was pretended; a directory was.
+class _Folder(namedtuple("_Folder", ("mode", "owner"))):
+    __slots__ = ()
+
+
+_NEW = _Folder(0o755, (os.geteuid(), os.getegid()))
+
+#: Nothing was pretended.
 _NOTHING = object()
-_DIRECTORY = object()
 
 
 def _mode_fits(old, mode):

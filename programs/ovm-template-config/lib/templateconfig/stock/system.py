@@ -62,6 +62,7 @@ _HISTORIES = (
     ".wget-hsts",
 )
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - nothing is made there
+_MOUNTS = "/proc/self/mounts"
 #: Of running services and sessions, and of Ansible.
 _KEPT = re.compile(
     r"systemd-private-.*|\.(X11|ICE|XIM|font|Test)-unix|\.X[0-9]+-lock|snap-private-tmp|\.?(ansible|ssh-|tmux-).*"
@@ -142,7 +143,7 @@ def _used_paths():
                 used.add(os.readlink(link))
             except OSError:
                 pass  # it has ended, or is not ours
-    with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as mounts:
+    with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as mounts:
         # a space is \040 there
         used.update(re.sub(r"\\([0-7]{3})", lambda m: chr(int(m.group(1), 8)), line.split()[1]) for line in mounts)
     return used

@@ -300,7 +300,9 @@ class _Plan:
 
     def _spare_the_system(self, kind, one, found, least):
         if found.id < int(self._defaults.get(least, "1000")) or found.id in _NOBODY:
-            raise Failed("%s is a %s of the system, by its number: this script leaves it there" % (one.key("name"), kind))
+            raise Failed(
+                "%s is a %s of the system, by its number: this script leaves it there" % (one.key("name"), kind)
+            )
 
     def _step(self, description, tool, *arguments):
         command = self._machine.rooted(tool) + list(arguments)

@@ -7,6 +7,8 @@ from .renderer import MARK, Renderer, switched_on, value_of, yes
 from .settings import DHCP
 
 _FOLDER = "/etc/sysconfig/network-scripts/"
+# What ties a file to one machine's interface.
+_BOUND = ("HWADDR", "UUID")
 _KEYFILES = "/etc/NetworkManager/system-connections/*"
 
 
@@ -33,9 +35,7 @@ class Ifcfg(Renderer):
         return result
 
     def after(self, interfaces):
-        if self.machine.service_active("NetworkManager"):
-            self.machine.run("load the profiles of NetworkManager", ["nmcli", "connection", "reload"])
-            activate(self.machine, interfaces)
+        activate(self.machine, interfaces)
 
     @classmethod
     def seal(cls, machine):
@@ -47,7 +47,7 @@ class Ifcfg(Renderer):
                 machine.remove(path)
             else:
                 lines = content.splitlines(True)
-                machine.write(path, "".join(l for l in lines if l.partition("=")[0].strip() not in ("HWADDR", "UUID")))
+                machine.write(path, "".join(line for line in lines if line.partition("=")[0].strip() not in _BOUND))
 
 
 class NetworkService(Ifcfg):

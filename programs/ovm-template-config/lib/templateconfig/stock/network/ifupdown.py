@@ -11,7 +11,17 @@ _FOLDER = "/etc/network/interfaces.d/"
 _SOURCE = "source /etc/network/interfaces.d/*\n"
 _SERVICE = "networking"
 # What begins a part of the file. "allow-" has many ends.
-_KEYWORDS = ("iface", "mapping", "auto", "source", "source-directory", "template", "rename", "no-auto-down", "no-scripts")
+_KEYWORDS = (
+    "iface",
+    "mapping",
+    "auto",
+    "source",
+    "source-directory",
+    "template",
+    "rename",
+    "no-auto-down",
+    "no-scripts",
+)
 
 
 class IfUpDown(Renderer):
@@ -137,8 +147,8 @@ def without(content, device):
             if (words[0] == "auto" or words[0].startswith("allow-")) and device in words[1:]:
                 rest = [word for word in words[1:] if word != device]
                 line = " ".join(words[:1] + rest) + "\n" if rest else ""
-        # Comments stay: the one before a stanza may belong to the next.
-        if not skipping or line.lstrip().startswith("#") or not line.strip():
+        # Comments at the left stay: what they are about may be the next stanza.
+        if not skipping or line.startswith("#") or not line.strip():
             result.append(line)
     return "".join(result)
 

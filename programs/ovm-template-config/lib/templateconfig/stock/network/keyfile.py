@@ -38,9 +38,7 @@ class KeyFile(Renderer):
         return result
 
     def after(self, interfaces):
-        if self.machine.service_active(_SERVICE):
-            self.machine.run("load the profiles of NetworkManager", ["nmcli", "connection", "reload"])
-            activate(self.machine, interfaces)
+        activate(self.machine, interfaces)
 
     @staticmethod
     def mode(path):
@@ -61,6 +59,9 @@ class KeyFile(Renderer):
 
 def activate(machine, interfaces):
     """Let a NetworkManager that runs set up interfaces as their profiles say now."""
+    if not interfaces or not machine.service_active(_SERVICE):
+        return
+    machine.run("load the profiles of NetworkManager", ["nmcli", "connection", "reload"])
     for interface in interfaces:
         if interface.onboot:
             name = profile_name(interface.device)

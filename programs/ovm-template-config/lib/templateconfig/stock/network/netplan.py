@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """netplan."""
 
-import fnmatch
 import os
 import shutil
 import tempfile
 
 from ..machine import Failed
 from .ifupdown import forget
-from .renderer import MARK, Renderer, installed, switched_on
+from .networkd import reload
+from .renderer import MARK, Renderer, installed
 from .settings import DHCP
 
+_NETWORKD = "systemd-networkd"
 _FOLDER = "/etc/netplan/"
 _FOLDERS = (_FOLDER, "/run/netplan/", "/lib/netplan/", "/usr/lib/netplan/")
 
@@ -29,9 +30,12 @@ class Netplan(Renderer):
     def usable(cls, machine):
         return installed(machine, "netplan")
 
-    @property
-    def resolves(self):
-        return _backend(_merged(self.machine)) == "NetworkManager"
+    def __init__(self, machine):
+        super().__init__(machine)
+        self._merged = merged(machine) if self.used(machine) else {}
+        self._backend = self._merged.get("renderer") or _NETWORKD
+        #: NetworkManager does, networkd does not.
+        self.resolves = self._backend == "NetworkManager"
 
     def files(self, interface):
         result = dict(forget(self.machine, interface.device))
@@ -39,20 +43,15 @@ class Netplan(Renderer):
         return result
 
     def others(self, interface):
-        # Those for many interfaces stay. Ours comes before them.
-        own, found = _id(interface.device), []
-        for name, match in _ethernets(_merged(self.machine)).items():
-            of_name = match.get("name", "" if match else name)
-            exact = interface.device in (of_name, match.get("set-name")) or (
-                match.get("macaddress", "").lower() in self._macs(interface)
-            )
-            if name != own and exact:
-                found.append(
-                    (
-                        "remove netplan's other definition of " + interface.device,
-                        _rooted(self.machine, "set", "network.ethernets.%s=null" % name.replace(".", "\\.")),
-                    )
-                )
+        device = interface.device
+        mac = interface.hwaddr or (self.machine.read("/sys/class/net/%s/address" % device) or "").strip()
+        found = []
+        for name, defined in _ethernets(self._merged).items():
+            match = defined.get("match") or {}
+            same_name = device in (match.get("name", "" if match else name), defined.get("set-name"))
+            # Definitions for many interfaces stay; ours comes before them.
+            if name != _id(device) and (same_name or (mac and match.get("macaddress", "").lower() == mac)):
+                found.append(("remove netplan's other definition of " + device, _without(self.machine, name)))
         return found
 
     def check(self, interfaces):
@@ -72,17 +71,19 @@ class Netplan(Renderer):
 
     def after(self, interfaces):
         machine = self.machine
-        if not machine.booted:
+        if not interfaces or not machine.booted:
             return
-        backend = _backend(_merged(machine))
-        if machine.service_active(backend):
+        if machine.service_active(self._backend) and self._backend != _NETWORKD:
             machine.run("apply netplan's settings", ["netplan", "apply"])
             return
-        # It is boot. netplan made its services' settings before there were any.
         machine.run("make the settings of netplan's services", ["netplan", "generate"])
+        if machine.service_active(self._backend):
+            # Leaves the other interfaces in peace, as netplan's own way does not.
+            reload(machine, interfaces)
+            return
+        # It is boot. systemd asked netplan which services there are to start before these settings were written.
         machine.run("reload systemd", ["systemctl", "daemon-reload"])
-        if not machine.check and backend == "systemd-networkd":
-            machine.output(["systemctl", "start", "--no-block", backend])
+        machine.run("start " + self._backend, ["systemctl", "start", "--no-block", self._backend])
 
     @staticmethod
     def mode(path):
@@ -92,13 +93,13 @@ class Netplan(Renderer):
     def seal(cls, machine):
         for path in machine.glob(_FOLDER + "90-ovm-*.yaml"):
             machine.remove(path)
-        if not machine.glob(_FOLDER + "*.yaml"):
+        if not cls.used(machine):
             return
-        for name, match in _ethernets(_merged(machine)).items():
-            if match.get("macaddress") or "addresses" in match:
+        for name, defined in _ethernets(merged(machine)).items():
+            match = defined.get("match") or {}
+            if not name.startswith(_id("")) and ("macaddress" in match or "addresses" in defined):
                 machine.run(
-                    "remove netplan's definition %s, which is of this machine" % name,
-                    _rooted(machine, "set", "network.ethernets.%s=null" % name.replace(".", "\\.")),
+                    "remove netplan's definition '%s', which is of this machine" % name, _without(machine, name)
                 )
 
 
@@ -118,7 +119,10 @@ def definition(interface):
         lines.append("      routes:")
     for gateway in interface.gateways:
         # Old versions do not know the word "default".
-        lines += ['        - to: "%s"' % ("0.0.0.0/0" if gateway.version == 4 else "::/0"), '          via: "%s"' % gateway]
+        lines += [
+            '        - to: "%s"' % ("0.0.0.0/0" if gateway.version == 4 else "::/0"),
+            '          via: "%s"' % gateway,
+        ]
     if interface.servers or interface.search:
         lines.append("      nameservers:")
         lines += _sequence("        addresses:", interface.servers)
@@ -131,3 +135,51 @@ def definition(interface):
 def _sequence(head, values):
     indent = " " * (len(head) - len(head.lstrip()) + 2)
     return [head] * bool(values) + ['%s- "%s"' % (indent, value) for value in values]
+
+
+def merged(machine):
+    """What netplan makes of all its files: the members of ``network``, down to where lists begin.
+
+    :rtype: nested dicts of str
+    """
+    # Its own way of writing YAML, which is a simple one.
+    levels = [(-1, {})]
+    for line in machine.output(_rooted(machine, "get", "all")).splitlines():
+        indent, (name, colon, value) = len(line) - len(line.lstrip()), line.strip().partition(":")
+        if not colon or name.startswith(("-", "#")):
+            continue
+        while indent <= levels[-1][0]:
+            levels.pop()
+        found = {}
+        levels[-1][1][_plain(name)] = _plain(value) or found
+        levels.append((indent, found))
+    return levels[0][1].get("network") or {}
+
+
+def _plain(text):
+    return text.strip().strip("\"'")
+
+
+def _ethernets(network):
+    found = network.get("ethernets") or {}
+    return {name: defined for name, defined in found.items() if isinstance(defined, dict)}
+
+
+def _without(machine, name):
+    """The command that removes a definition, from whatever file it is in."""
+    return _rooted(machine, "set", "network.ethernets.%s=null" % name.replace(".", "\\."))
+
+
+def _rooted(machine, verb, argument):
+    # --root-dir may not be the first.
+    root = [] if machine.root == "/" else ["--root-dir", machine.root]
+    return ["netplan", verb] + root + [argument]
+
+
+def _id(device):
+    # netplan's services take the first that fits, by the names of files that netplan makes of these.
+    return "00-ovm-" + device
+
+
+def _own(device):
+    return "%s90-ovm-%s.yaml" % (_FOLDER, device)

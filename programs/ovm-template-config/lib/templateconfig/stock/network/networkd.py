@@ -45,9 +45,7 @@ class Networkd(Renderer):
     def after(self, interfaces):
         machine = self.machine
         if machine.service_active(_SERVICE):
-            machine.run("load the settings of systemd-networkd", ["networkctl", "reload"])
-            for interface in interfaces:
-                machine.run("set up " + interface.device, ["networkctl", "reconfigure", interface.device])
+            reload(machine, interfaces)
         elif not switched_on(machine, _SERVICE):
             machine.enable(_SERVICE)
 
@@ -59,6 +57,16 @@ class Networkd(Renderer):
                         for line in content.splitlines())  # fmt: skip
             if fixed or content.startswith(MARK):
                 machine.remove(path)
+
+
+def reload(machine, interfaces):
+    """Let a systemd-networkd that runs set up these interfaces anew."""
+    if interfaces and version(machine) < 244:
+        machine.restart(_SERVICE)
+    elif interfaces:
+        machine.run("load the settings of systemd-networkd", ["networkctl", "reload"])
+        for interface in interfaces:
+            machine.run("set up " + interface.device, ["networkctl", "reconfigure", interface.device])
 
 
 def network(interface):

@@ -53,7 +53,7 @@ class Renderer:
         """Called before the files of these interfaces are changed."""
 
     def after(self, interfaces):
-        """Called when they have been: let the service know, if it runs already."""
+        """Called when all is written, with those that were changed, if any: tell the service, if it runs already."""
 
     @classmethod
     def seal(cls, machine):
@@ -63,7 +63,6 @@ class Renderer:
     @staticmethod
     def mode(path):
         """:returns: the permissions of a file; None: the usual."""
-        return None
 
 
 def switched_on(machine, service, script=None):

@@ -266,7 +266,9 @@ def _check_address(found, here):
     if address.is_multicast or address.is_unspecified or address.is_loopback:
         raise Failed("%s has an address that no interface can have" % here)
     whole = network.prefixlen >= network.max_prefixlen - 1
-    if not whole and (address == network.network_address or found.version == 4 and address == network.broadcast_address):
+    if not whole and (
+        address == network.network_address or found.version == 4 and address == network.broadcast_address
+    ):
         raise Failed("%s has the address of a network, or of all in it, and not of one interface" % here)
 
 
@@ -323,28 +325,28 @@ def _check_together(interfaces):
 
 def _found(interface, present):
     device, hwaddr = interface.device, interface.hwaddr
+    names = key("device", interface.number), key("hwaddr", interface.number)
     if present is None:
         if device is None:
-            raise Failed("%s is missing: no interface can be found in a system that does not run"
-                         % key("device", interface.number))  # fmt: skip
+            raise Failed("%s is missing: a system that does not run has no interfaces to search" % names[0])
         return interface
     there = "there is " + ", ".join("%s (%s)" % (name, present[name]) for name in sorted(present))
     if not present:
         there = "there is no network interface at all"
     if device is not None and device not in present:
-        raise Failed("%s is '%s', which is not here: %s" % (key("device", interface.number), device, there))
-    named = [name for name in sorted(present) if hwaddr is not None and present[name] == hwaddr]
-    if hwaddr is not None and not named:
-        raise Failed("no interface has the MAC address of %s: %s" % (key("hwaddr", interface.number), there))
+        raise Failed("%s is '%s', which is not here: %s" % (names[0], device, there))
+    if hwaddr is None:
+        return interface
+    named = [name for name in sorted(present) if present[name] == hwaddr]
+    if not named:
+        raise Failed("no interface has the MAC address of %s: %s" % (names[1], there))
     if device is None:
         if len(named) > 1:
-            raise Failed("%s is missing: %s all have the MAC address of %s"
-                         % (key("device", interface.number), ", ".join(named), key("hwaddr", interface.number)))  # fmt: skip
+            raise Failed("%s is missing: %s all have the MAC address of %s" % (names[0], ", ".join(named), names[1]))
         device = named[0]
-    elif hwaddr is not None and device not in named:
+    elif device not in named:
         raise Failed(
-            "%s is '%s', but the MAC address of %s is that of %s"
-            % (key("device", interface.number), device, key("hwaddr", interface.number), " and ".join(named))
+            "%s is '%s', but the MAC address of %s is that of %s" % (names[0], device, names[1], " and ".join(named))
         )
     return interface._replace(device=device)
 

@@ -20,7 +20,7 @@ options:
       - Which program.
     type: str
     required: true
-    choices: [ovm-gateway, ovm_vmmessage, ovmd]
+    choices: [ovm-chkconfig, ovm-gateway, ovm-template-config, ovm_vmmessage, ovmd]
   dest:
     description:
       - Where it shall be. An existing directory, or a path that ends in a slash, means a file named O(name) in there.

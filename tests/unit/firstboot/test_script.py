@@ -91,7 +91,7 @@ def test_a_good_script(folder, run, log):
     assert run(folder.add("three")).changed is None
 
 
-def test_what_scripts_get_to_see(folder, run, monkeypatch):
+def test_what_scripts_get_to_see(folder, monkeypatch):
     monkeypatch.setenv("LD_PRELOAD", "")
     monkeypatch.setenv("OVM_TEMPLATE_ROOT", "/mnt")
     path = folder.add(
@@ -99,7 +99,8 @@ def test_what_scripts_get_to_see(folder, run, monkeypatch):
         "parameters['environment'] = json.dumps(dict(os.environ))",
         "parameters['rest'] = json.dumps([sys.argv, os.getcwd(), os.getsid(0) == os.getpid(), sys.stdin.read()])",
     )
-    found = run(path, {"root-password": SECRET}).parameters
+    runner = Runner(LIBRARY, PATIENCE, environment=coverage_environment())
+    found = runner.run("one", path, "configure", {"root-password": SECRET}, Redactor()).parameters
     environment = json.loads(found["environment"])
     kept = {name: value for name, value in environment.items() if not name.startswith(("COVERAGE", "LC_", "LANG"))}
     assert kept == {

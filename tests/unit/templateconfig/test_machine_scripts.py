@@ -17,11 +17,11 @@ SCRIPTS = ROOT / "roles/ovmd/files/scripts"
 LIBRARY = ROOT / "programs/ovm-template-config/lib"
 PYTHONS = [path for path in os.environ.get("OVM_TARGET_PYTHONS", "").split(os.pathsep) if path] or [sys.executable]
 PRIORITIES = {
-    "authentication": {"configure": 90, "cleanup": 90},
-    "datetime": {"configure": 50, "cleanup": 50},
-    "selinux": {"configure": 30},
+    "authentication": {"configure": 90, "reconfigure": 90, "cleanup": 90},
+    "datetime": {"configure": 50, "reconfigure": 50, "cleanup": 50},
+    "selinux": {"configure": 30, "reconfigure": 30},
     "system": {"configure": 60, "cleanup": 95},
-    "user": {"configure": 60},
+    "user": {"configure": 60, "reconfigure": 60},
 }
 ASKED = {
     "com.oracle.linux.root-password": "geheim",
@@ -119,6 +119,13 @@ def test_enumerate(run, name):
         assert all(one["key"].startswith("com.oracle.linux.") and one["description"] for one in described)
         required = [one["key"] for one in described if one.get("required")]
         assert required == ["com.oracle.linux.root-password"] * (name == "authentication" and target == "configure")
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(PRIORITIES) if "reconfigure" in PRIORITIES[name]])
+def test_reconfigure(run, name):
+    done, told = run(sys.executable, name, "reconfigure", parameters=ASKED)
+    assert (done.returncode, told["changed"]) == (0, True)
+    assert done.stderr.splitlines() == CHANGES[name]
 
 
 @pytest.mark.parametrize("name", [name for name in sorted(PRIORITIES) if "cleanup" in PRIORITIES[name]])

@@ -177,7 +177,7 @@ def systemctl():
     elif verb == "show":
         unfit = os.path.exists(state("unfit"))
         print("ConditionResult=%s\nConditionTimestamp=%s" % (("no", "Mon") if unfit else ("yes", "")))
-    else:
+    elif verb != "daemon-reload":
         folder = "enabled" if verb in ("enable", "disable") else "active"
         os.makedirs(os.path.dirname(state(folder)), exist_ok=True)
         if verb in ("disable", "stop"):

@@ -8,6 +8,8 @@ from .machine import PREFIX, Failed, boolean, describe
 _PASSWORD, _LOCK = "root-password", "root-lock"
 DESCRIBED = {
     "configure": [describe(_PASSWORD, "System root password.", required=True, password=True)],
+    # It was erased after its use; without a new one the old one stays.
+    "reconfigure": [describe(_PASSWORD, "System root password.", hidden=True, password=True)],
     "cleanup": [
         describe(
             _LOCK,
@@ -28,6 +30,9 @@ def configure(machine, parameters):
     passwords.check(value, PREFIX + _PASSWORD)
     if passwords.differs(machine, "root", value):
         passwords.set_password(machine, "root", value)
+
+
+reconfigure = configure
 
 
 def cleanup(machine, parameters):

@@ -11,21 +11,19 @@ from .machine import PREFIX, Failed, boolean, describe, text, with_setting, word
 _CLOCK, _ZONE, _UTC = "datetime.datetime", "datetime.timezone", "datetime.utc"
 _NTP, _SERVERS, _LOCAL = "datetime.ntp", "datetime.ntp-servers", "datetime.ntp-local-time-source"
 _FLAG = dict(hidden=True, choices=["True", "False"])
-DESCRIBED = {
-    "configure": [
-        describe(
-            _CLOCK,
-            'System date and time in format year-month-day-hour-minute-second, e.g., "2011-4-7-9-2-42".',
-            hidden=True,
-        ),
-        describe(_ZONE, 'System time zone, e.g., "America/New_York".', hidden=True),
-        describe(_UTC, "Whether to keep hardware clock in UTC: True or False.", **_FLAG),
-        describe(_NTP, "Whether to enable NTP service: True or False.", **_FLAG),
-        describe(_SERVERS, 'NTP servers separated by comma, e.g., "time.example.com,0.example.com".', hidden=True),
-        describe(_LOCAL, "Whether to enable NTP local time source: True or False.", **_FLAG),
-    ],
-    "cleanup": [],
-}
+_PARAMETERS = [
+    describe(
+        _CLOCK,
+        'System date and time in format year-month-day-hour-minute-second, e.g., "2011-4-7-9-2-42".',
+        hidden=True,
+    ),
+    describe(_ZONE, 'System time zone, e.g., "America/New_York".', hidden=True),
+    describe(_UTC, "Whether to keep hardware clock in UTC: True or False.", **_FLAG),
+    describe(_NTP, "Whether to enable NTP service: True or False.", **_FLAG),
+    describe(_SERVERS, 'NTP servers separated by comma, e.g., "time.example.com,0.example.com".', hidden=True),
+    describe(_LOCAL, "Whether to enable NTP local time source: True or False.", **_FLAG),
+]
+DESCRIBED = {"configure": _PARAMETERS, "reconfigure": _PARAMETERS, "cleanup": []}
 _ZONES = "/usr/share/zoneinfo/"
 #: The last time that the clock was set to. Setting it twice would turn it back.
 _DONE = "/var/lib/ovm-template-config/datetime"
@@ -63,6 +61,9 @@ def configure(machine, parameters):
     elif ntp is False:
         for one in keepers:
             machine.disable(one.service)
+
+
+reconfigure = configure
 
 
 def cleanup(machine, parameters):

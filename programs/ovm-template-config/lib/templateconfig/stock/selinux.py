@@ -6,11 +6,8 @@ from .machine import PREFIX, Failed, choice, describe, with_setting
 
 _KEY = "selinux"
 _MODES = ("enforcing", "permissive", "disabled")
-DESCRIBED = {
-    "configure": [
-        describe(_KEY, "SELinux mode: enforcing, permissive or disabled.", hidden=True, choices=list(_MODES)),
-    ],
-}
+_PARAMETERS = [describe(_KEY, "SELinux mode: enforcing, permissive or disabled.", hidden=True, choices=list(_MODES))]
+DESCRIBED = {"configure": _PARAMETERS, "reconfigure": _PARAMETERS}
 _CONFIG = "/etc/selinux/config"
 _RELABEL = "/.autorelabel"
 
@@ -35,6 +32,9 @@ def configure(machine, parameters):
     wanted = "1" if mode == "enforcing" else "0"
     if machine.selinux_on and (machine.read("/sys/fs/selinux/enforce") or "").strip() != wanted:
         machine.run("set the running SELinux to " + ("enforcing", "permissive")[wanted == "0"], ["setenforce", wanted])
+
+
+reconfigure = configure
 
 
 def _check(machine, settings, mode):

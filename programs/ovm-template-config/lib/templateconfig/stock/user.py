@@ -40,7 +40,8 @@ def _described(kind, member):
     return describe("%s.%s.0" % (kind, member), description, hidden=True, **flags)
 
 
-DESCRIBED = {"configure": [_described(kind, member) for kind in _MEMBERS for member in _MEMBERS[kind]]}
+_PARAMETERS = [_described(kind, member) for kind in _MEMBERS for member in _MEMBERS[kind]]
+DESCRIBED = {"configure": _PARAMETERS, "reconfigure": _PARAMETERS}
 
 # What useradd takes somewhere; each system's own may be stricter.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?")
@@ -67,6 +68,9 @@ def configure(machine, parameters):
             plan.user(one)
     for step in plan.steps:
         step()
+
+
+reconfigure = configure
 
 
 class _Asked:

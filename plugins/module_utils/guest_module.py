@@ -156,6 +156,18 @@ def post_event(module):
     return dict(changed=True, type=event.type, severity=event.severity, phase=event.phase, target=events.target(event))
 
 
+def held(module):
+    """What the guest holds, with all that the host has sent.
+
+    :returns: list of Entry.
+    :raises ChannelError: it cannot be had.
+    """
+    with _backend(module.params) as backend:
+        entries = _look(module, backend)
+        _warn(module, backend)
+    return entries
+
+
 def _backend(options):
     if not 0 < options["timeout"] <= _LONGEST:
         raise BadOptions("timeout is %g" % options["timeout"], "give more than 0 and up to %d seconds" % _LONGEST)

@@ -21,10 +21,18 @@ holds. A secret's value is not reported in any form; of a value under a key that
 tell, the digest is salted, but whoever can guess the value can check the guess.
 """
 
-import hashlib
 import json
 
 from .secret_names import secret_by_name
+
+# Python's own, as hashlib loads OpenSSL: 4 MB in each daemon of a guest. It goes by two names.
+try:
+    from _sha2 import sha256  # type: ignore[import-not-found]
+except ImportError:
+    try:
+        from _sha256 import sha256  # type: ignore[import-not-found]
+    except ImportError:
+        from hashlib import sha256  # type: ignore[assignment]
 
 #: All keys of reports start with this; other messages should not.
 PREFIX = b"ovmd.report."
@@ -47,7 +55,7 @@ _MESSAGES = (400, 100, 0)
 def held_key(key: bytes) -> bytes:
     """The key under which a guest reports that it holds a parameter."""
     if len(key) > _KEY_ROOM or key.startswith(b"#"):
-        key = b"#" + hashlib.sha256(key).hexdigest()[:32].encode("ascii")
+        key = b"#" + sha256(key).hexdigest()[:32].encode("ascii")
     return HELD + key
 
 
@@ -57,7 +65,7 @@ def digest(boot: str, key: bytes, value: bytes) -> str:
     :param str boot: the guest's boot; salts the digest.
     """
     parts = (boot.encode("utf-8"), key, value)
-    return hashlib.sha256(b"".join(b"%d:%s" % (len(part), part) for part in parts)).hexdigest()[:32]
+    return sha256(b"".join(b"%d:%s" % (len(part), part) for part in parts)).hexdigest()[:32]
 
 
 def guest(boot: str, version: str) -> "tuple[bytes, bytes]":

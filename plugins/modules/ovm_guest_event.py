@@ -19,7 +19,8 @@ options:
   event:
     description:
       - The event, as C(NAME), C(NAME:PHASE) or C(NAME:PHASE:TEXT).
-      - The names are V(snapshot), V(migrate), V(shutdown), V(reconfig), V(ip-address), V(user), V(new-param) and V(system).
+      - The names are V(snapshot), V(migrate), V(shutdown), V(reconfig), V(ip-address), V(user), V(new-param)
+        and V(system).
       - The phases are V(pre), V(immediate), which is the default, and V(post).
       - V(suspend) means V(snapshot:pre), V(resume) means V(snapshot:post), and V(reconfigure) means V(reconfig).
       - The text has up to 4071 bytes. The daemon does nothing with it.

@@ -77,7 +77,7 @@ class Chain:
         :param secret_keys: keys whose values are secrets, besides those that scripts or names say are.
         :param bool check: have them change nothing; one that cannot do so is skipped.
         :param described: what describe() gave, where it was asked before.
-        :param started: called with a script's name before it runs.
+        :param started: called with a script's name once it runs.
         :param finished: called with its ScriptResult after that.
         :raises BadParameters: a required parameter is missing; nothing has run.
         """
@@ -93,9 +93,7 @@ class Chain:
         log.write(logs.INFO, "target %s: %d scripts, %d parameters" % (target, len(self._scripts), len(parameters)))
         results = []
         for priority, name, path in self._scripts:
-            if started:
-                started(name)
-            outcome = self._runner.run(name, path, target, parameters, secrets.redactor, check)
+            outcome = self._runner.run(name, path, target, parameters, secrets.redactor, check, started)
             if outcome.message:
                 status = FAILED
             else:

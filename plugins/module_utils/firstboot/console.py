@@ -92,7 +92,7 @@ class Questions:
 
     def _ask_numbered(self, group):
         for number in range(_MOST):
-            if not self._ask_one(group[0], number):
+            if not self._ask_one(group[0], number, last=number > 0):
                 return
             for parameter in group[1:]:
                 self._ask_one(parameter, number)
@@ -104,14 +104,15 @@ class Questions:
             if key in self._required and not self._answers.get(key):
                 self._ask_one(parameter)
 
-    def _ask_one(self, parameter, number=0):
-        """:returns: the answer, which may be empty."""
+    def _ask_one(self, parameter, number=0, last=False):
+        """:param bool last: an empty answer says that there are no more of them.
+        :returns: the answer, which may be empty.
+        """
         if not self._wanted(parameter, number):
             return ""
         key = _numbered(parameter.key, number)
-        # Only the first of many has to be there.
-        required = (parameter.required and not number) or key in self._required
-        prompt = _prompt(parameter, key, required, number)
+        required = (parameter.required and not last) or key in self._required
+        prompt = _prompt(parameter, key, required, last)
         while True:
             answer = self._terminal.line(prompt, parameter.secret)
             fault = _fault(parameter, answer, required)
@@ -283,7 +284,7 @@ def _numbered(key, number):
     return "%s.%d" % (key.rpartition(".")[0], number) if _indexed(key) else key
 
 
-def _prompt(parameter, key, required, number):
+def _prompt(parameter, key, required, last):
     text = parameter.description.strip() or key
     notes = []
     if text != key:
@@ -292,8 +293,8 @@ def _prompt(parameter, key, required, number):
         notes.append("one of " + ", ".join(parameter.choices))
     if required:
         notes.append("required")
-    elif _indexed(parameter.key) and number:
-        notes.append("empty if there is none")
+    elif last:
+        notes.append("empty if there are no more")
     return text + (" (%s)" % "; ".join(notes) if notes else "") + ": "
 
 

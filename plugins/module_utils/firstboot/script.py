@@ -34,7 +34,7 @@ _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # Seconds that a script has to end by itself once it is told to.
 _GRACE = 5.0
 # Seconds between two looks at whether a script has ended although something holds its pipes.
-_LOOK = 0.05
+_LOOK, _LOOK_SOON = 0.05, 0.001
 _PIECE = 65536
 # What of this process's environment scripts get to see: settings of this program, and of what comes with it.
 _OURS = "OVM_TEMPLATE_"
@@ -123,12 +123,15 @@ class Runner:
                 answers[number] = problem
         return [answers[number] for number in range(len(questions))]
 
-    def run(self, name: str, path: str, target: str, parameters: "dict[str, str]", redactor, check=False) -> Outcome:
+    def run(
+        self, name: str, path: str, target: str, parameters: "dict[str, str]", redactor, check=False, running=None
+    ) -> Outcome:
         """Run a script for a target, and wait for its end.
 
         :param parameters: what it gets.
         :param Redactor redactor: knows the secrets.
         :param bool check: have it change nothing.
+        :param running: called, with its name, while it runs.
         """
         started = time.monotonic()
         options = ["--check"] if check else []
@@ -138,6 +141,8 @@ class Runner:
             self.log.write(logs.ERROR, str(problem), name)
             return Outcome(None, False, False, str(problem), 0.0, [])
         try:
+            if running:
+                running(name)
             self._finish([child])
         except BaseException:
             self._end([child])
@@ -396,7 +401,9 @@ def _serve(children, until):
             readers += reads
             writers += writes
             owners.update(dict.fromkeys(reads + writes, child))
-        readable, writable, _errors = select.select(readers, writers, [], min(seconds, _LOOK))
+        # Whoever has closed its pipes is about to end.
+        pause = _LOOK if readers or writers else _LOOK_SOON
+        readable, writable, _errors = select.select(readers, writers, [], min(seconds, pause))
         for descriptor in writable:
             owners[descriptor].write()
         for descriptor in readable:
@@ -446,7 +453,10 @@ def _interpreter(path):
             first = source.readline(256)
     except OSError:
         return []
-    return os.fsdecode(first[2:]).strip(" \t\n").split() if first.startswith(b"#!") else []
+    if not first.startswith(b"#!"):
+        return []
+    # Not at every white space: a line's end of Windows is part of the name for the kernel, too.
+    return [word for word in os.fsdecode(first[2:]).strip("\n").replace("\t", " ").split(" ") if word]
 
 
 def _command(path):

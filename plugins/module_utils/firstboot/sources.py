@@ -66,7 +66,7 @@ class Console:
     def __init__(self, path: str = CONSOLE, log=lambda text: None) -> None:
         self._path, self._log = path, log
         self._terminal = -1
-        self._before = None  # type: list | None
+        self._before = []  # type: list
         self._process = None  # type: _Process | None
 
     def start(self, described) -> None:
@@ -280,7 +280,9 @@ def _answers(described, file, control):  # pragma: no cover
                     raise SourceError("nobody is there") from None
                 terminal.say(_AGAIN)
             except console.Cancelled:
-                reason = os.read(control, 4096).decode("utf-8") if select.select([control], [], [], 0)[0] else ""
+                if not select.select([control], [], [], 0)[0]:
+                    raise SourceError("it was hung up") from None
+                reason = os.read(control, 4096).decode("utf-8")
                 if reason:
                     terminal.say("\n" + reason)
                 raise

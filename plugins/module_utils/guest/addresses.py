@@ -9,8 +9,18 @@ numbers are those of the kernel's headers ``linux/netlink.h``, ``rtnetlink.h``,
 
 import errno
 import os
-import socket
 import struct
+from _socket import (  # the socket module would cost the daemon half a megabyte
+    AF_INET,
+    AF_INET6,
+    AF_NETLINK,
+    AF_UNSPEC,
+    NETLINK_ROUTE,
+    SOCK_CLOEXEC,
+    SOCK_RAW,
+    inet_ntop,
+    socket,
+)
 
 from .errors import AddressesUnavailable
 
@@ -137,7 +147,7 @@ def parse(links: bytes, addresses: bytes) -> "list[dict]":
         # Of a point-to-point interface IFA_ADDRESS is the other end.
         raw = attributes.get(_IFA_LOCAL, attributes.get(_IFA_ADDRESS, b""))
         if index in found and found[index]["up"] and _reachable(family, flags, scope):
-            found[index]["addresses"].append("%s/%d" % (socket.inet_ntop(family, raw), prefix))
+            found[index]["addresses"].append("%s/%d" % (inet_ntop(family, raw), prefix))
     return [
         {name: interface[name] for name in ("name", "mac", "addresses")}
         for interface in found.values()
@@ -146,12 +156,12 @@ def parse(links: bytes, addresses: bytes) -> "list[dict]":
 
 
 def _reachable(family, flags, scope):
-    if family not in (socket.AF_INET, socket.AF_INET6):
+    if family not in (AF_INET, AF_INET6):
         return False
     if flags & (_IFA_F_DADFAILED | _IFA_F_DEPRECATED | _IFA_F_TENTATIVE):
         return False
     # The bit of temporary addresses means secondary ones in IPv4.
-    return family == socket.AF_INET or not (scope == _RT_SCOPE_LINK or flags & _IFA_F_TEMPORARY)
+    return family == AF_INET or not (scope == _RT_SCOPE_LINK or flags & _IFA_F_TEMPORARY)
 
 
 def _mac(raw):
@@ -194,7 +204,7 @@ def _dump(request):
     asking = _socket(0)
     try:
         asking.settimeout(_PATIENCE)
-        body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        body = _LINK.pack(AF_UNSPEC, 0, 0, 0, 0)
         header = _MESSAGE.pack(_MESSAGE.size + len(body), request, _NLM_F_REQUEST | _NLM_F_DUMP, 1, 0)
         asking.send(header + body)
         answer = b""
@@ -227,7 +237,7 @@ def _ended(part):
 def _socket(groups):
     made = None
     try:
-        made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        made = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)
         made.bind((0, groups))
         return made
     except OSError as problem:

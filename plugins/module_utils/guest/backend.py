@@ -51,6 +51,7 @@ What there is for the daemon and its like:
     Pass an event of this guest on to the daemon. Raises EventNotHeard.
 ``tell(messages)``
     Transmit without storing, up to TOGETHER messages. Never waits for room: raises QuotaExceeded.
+    Returns the number of the last one, or None where that cannot be known.
 ``uncollected()``
     How many messages the host has not collected yet, or None where that cannot be known.
 ``announced()``

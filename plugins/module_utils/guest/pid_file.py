@@ -48,6 +48,7 @@ class PidFile:
             while not self._open():
                 pass  # the one before removed it in that very moment
             self._check()
+            os.fchmod(self._fd, 0o644)  # whatever the umask: people want to know
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
         except OSError as problem:
@@ -100,8 +101,8 @@ class PidFile:
 
     def _check(self):
         """Refuse a file that is not a dead process's."""
-        content = self._content()
-        if not S_ISREG(os.fstat(self._fd).st_mode) or (content and not content.isdigit()):
+        content = self._content() if S_ISREG(os.fstat(self._fd).st_mode) else b"no file"
+        if content and not content.isdigit():
             raise PidFileError(
                 "%s is not a pid file: there is something else in it" % self.path, "name another one by --pid-file"
             )

@@ -85,12 +85,13 @@ class Reporter:
         return self.report()
 
     def _report(self, again):
-        told = self._list.reported()
-        last, announced = told.get(_LAST), self._backend.announced()
-        if again or (last and announced is not None and announced < int(last)):
+        if again:
+            self._forget()  # before anything can fail, so that it is not forgotten itself
+        told, announced = self._list.reported(), self._backend.announced()
+        last = told.get(_LAST)
+        if last and announced is not None and announced < int(last):
             # Made anew: this is another host, after a migration for example, or it has forgotten everything.
-            with self._list.writing():
-                self._list.forget_reported(_CONFIGURATION_TO_TELL)
+            self._forget()
             told = self._list.reported()
         due = [(row, message) for row, message in self._messages(told) if told.get(row) != message.value]
         for at in range(0, len(due), TOGETHER):
@@ -104,6 +105,10 @@ class Reporter:
                 return True
         return False
 
+    def _forget(self):
+        with self._list.writing():
+            self._list.forget_reported(_CONFIGURATION_TO_TELL)
+
     def _tell(self, due):
         # The lock keeps what several processes say of the configuration in order, and all that
         # was received before it is committed: what is told now comes after it for the host, too.
@@ -112,10 +117,10 @@ class Reporter:
                 if message.key == reports.CONFIGURATION:
                     now = self._list.reported()[_CONFIGURATION_TO_TELL]
                     due[at] = row, Message(message.key, now)
-            self._backend.tell([message for _row, message in due])
-            announced = self._backend.announced()
-            if announced is not None:
-                self._list.note_reported(_LAST, b"%d" % announced)
+            # Not the counter as it is now: this guest may have been restored since, with another tree.
+            last = self._backend.tell([message for _row, message in due])
+            if last is not None:
+                self._list.note_reported(_LAST, b"%d" % last)
             for row, message in due:
                 self._list.note_reported(row, message.value)
 

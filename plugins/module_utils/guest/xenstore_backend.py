@@ -155,8 +155,8 @@ class XenStoreBackend:
                 )
         knock(self._directory)
 
-    def tell(self, messages: "list[Message]") -> None:
-        self._end.send_together(messages, self._timeout)
+    def tell(self, messages: "list[Message]") -> "int | None":
+        return self._end.send_together(messages, self._timeout)
 
     def uncollected(self) -> "int | None":
         return self._end.uncollected()

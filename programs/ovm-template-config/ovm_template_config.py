@@ -68,7 +68,10 @@ class Session:
 
     def __init__(self, options, environ):
         self.options = options
-        self.log = logs.Log(options.log_file, options.log_level, options.log_format, lambda text: say(PROGRAM, text))
+        log_file = options.log_file
+        if log_file is None:
+            log_file = environ.get("OVM_TEMPLATE_LOG") or logs.PATH
+        self.log = logs.Log(log_file, options.log_level, options.log_format, lambda text: say(PROGRAM, text))
         self.scripts = Scripts(directory=environ.get("OVM_TEMPLATE_DIR") or DIRECTORY)
         self.runner = Runner(library(), options.timeout, self.log)
         self._lock_path = environ.get("OVM_TEMPLATE_LOCK") or PATH
@@ -186,7 +189,8 @@ def _parameters(session, described):
     if source == "ovf-transport-iso":
         from ansible_collections.ovm.messaging.plugins.module_utils.firstboot import ovf
 
-        found = ovf.find()
+        devices = os.environ.get("OVM_OVF_DEVICES")
+        found = ovf.find(devices.split(":") if devices else None)
         if found is None:
             raise SourceError("no disc with an OVF environment (%s) is there" % ovf.DOCUMENT, "insert it")
         return found

@@ -59,6 +59,7 @@ class Options:
 
     :ivar str target: the target; ``configure`` with ``initial_config``.
     :ivar source: where parameters come from: None, or the option's name.
+    :ivar log_file: the path of the log, or None where none was named.
     """
 
     def __init__(self, given, operands):
@@ -76,7 +77,7 @@ class Options:
         self.secret_keys = given.get("secret", [])
         self.timeout = _seconds(given, "timeout", TIMEOUT, 0.001)
         self.lock_timeout = _seconds(given, "lock-timeout", LOCK_TIMEOUT, 0)
-        self.log_file = given.get("logfile", logs.PATH)
+        self.log_file = given.get("logfile")
         self.log_level = logs.parse_level(given.get("loglevel", logs.LEVEL))
         self.log_format = logs.check_format(given.get("logformat", logs.FORMAT))
         if self.human_readable and not self.enumerate:

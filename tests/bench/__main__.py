@@ -1,16 +1,18 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""python -m bench [a|b|c|d|e|f ...]: measure, print ratios, leave a report in the cache folder."""
+"""python -m bench [LETTER ...]: measure, print ratios, leave a report in the cache folder."""
 
 import os
 import sys
 import time
 
+from .daemon_side import DaemonSide
+from .first_boot_side import FirstBootSide
 from .guest_side import GuestSide
 from .manager_side import ManagerSide
 from .measure import Report
 
-SIDES = (GuestSide, ManagerSide)
+SIDES = (GuestSide, ManagerSide, FirstBootSide, DaemonSide)
 
 
 def main(letters):

@@ -99,11 +99,24 @@ def genisoimage():
     :rtype: tuple of list and dict
     :raises LabError: it cannot be had; with a remedy.
     """
-    installed = shutil.which(DISCS)
+    return _command(DISCS, DISCS)
+
+
+def ssh_keygen():
+    """What makes and reads keys of OpenSSH: a command to which arguments are added, and its environment.
+
+    :rtype: tuple of list and dict
+    :raises LabError: it cannot be had; with a remedy.
+    """
+    return _command("ssh-keygen", "openssh-client")
+
+
+def _command(name, package):
+    installed = shutil.which(name)
     if installed:
         return [installed], dict(os.environ)
-    parts = Parts(_unpacked(DISCS, _fetch_genisoimage), None)
-    return [parts.program(DISCS)], dict(os.environ, LD_LIBRARY_PATH=parts.library_path())
+    parts = Parts(_unpacked(package, lambda place: _fetch_command(place, package)), None)
+    return [parts.program(name)], dict(os.environ, LD_LIBRARY_PATH=parts.library_path())
 
 
 def compiled(source, *options):
@@ -175,9 +188,9 @@ def _fetch_chromium(place):
         ) from problem
 
 
-def _fetch_genisoimage(place):
+def _fetch_command(place, package):
     apt = _Apt(place, "/var/lib/dpkg/status")
-    apt.unpack(apt.needed(DISCS))
+    apt.unpack(apt.needed(package))
 
 
 class _Apt:

@@ -260,18 +260,15 @@ def _wait_until_booted(name):
 
 def _have_access():
     """Make what Ansible logs in with, where it is not there yet."""
-    if (_KEYS / "sshd_config").exists():
-        return
     _KEYS.mkdir(parents=True, exist_ok=True)
-    for name in "key", "host_key":
-        (_KEYS / name).unlink(missing_ok=True)
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "molecule", "-f", _KEYS / name], check=True
-        )
+    for key in _KEYS / "key", _KEYS / "host_key":
+        if not key.with_name(key.name + ".pub").exists():
+            key.unlink(missing_ok=True)
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "molecule", "-f", key], check=True)
     (_KEYS / "sshd_config").write_text(
         f"HostKey {ACCESS}/host_key\nAuthorizedKeysFile {ACCESS}/key.pub\nStrictModes no\n"
         # A locked root gets in as well.
-        "PermitRootLogin prohibit-password\nUsePAM yes\n"
+        "PermitRootLogin prohibit-password\nUsePAM yes\nSubsystem sftp internal-sftp\n"
     )
 
 

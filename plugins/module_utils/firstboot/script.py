@@ -272,7 +272,9 @@ class _Child:
                 os.set_blocking(self._writer, False)
                 arguments += ["--input", str(source)]
             arguments += ["--output", str(answer), target]
-            self._process = subprocess.Popen(
+            parent = os.getpid()
+            # Not only for modules, so there is no run_command.
+            self._process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -282,7 +284,7 @@ class _Child:
                 pass_fds=theirs[1:],
                 start_new_session=True,
                 # We are of one thread only, and it calls nothing that needs a lock.
-                preexec_fn=_die_with_parent,
+                preexec_fn=lambda: _die_with(parent),
             )
         except OSError as problem:
             self._close_ends()
@@ -510,7 +512,9 @@ def _prctl():
 _PRCTL = _prctl()
 
 
-def _die_with_parent():
+def _die_with(parent):
     """In a child that is about to become a script: end when we are killed, as nobody would wait for it then."""
     if _PRCTL:
         _PRCTL(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+    if os.getppid() != parent:  # too late for that
+        os._exit(1)

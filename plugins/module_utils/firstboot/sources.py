@@ -26,6 +26,7 @@ A person takes her time, and a drive may take its own to say that it is empty. S
 processes of their own; they end with the one that started them, however that ends.
 """
 
+import fcntl
 import json
 import os
 import select
@@ -71,8 +72,9 @@ class Console:
 
     def start(self, described) -> None:
         try:
-            # Not as this process's own terminal: its signals are for the one that asks.
-            self._terminal = os.open(self._path, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+            # Not as this process's own terminal: its signals are for the one that asks. And without
+            # waiting for a modem.
+            self._terminal = os.open(self._path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
             self._before = termios.tcgetattr(self._terminal)
         except (OSError, termios.error) as problem:
             self._log("nobody can be asked: %s is no terminal (%s)" % (self._path, problem.args[-1]))
@@ -255,7 +257,12 @@ def _ask(path, described, tell, control):  # pragma: no cover
     """Ask at a terminal of one's own: Ctrl-C there is for nobody else."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
-    terminal = os.open(path, os.O_RDWR)
+    terminal = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    os.set_blocking(terminal, True)
+    try:
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    except OSError:
+        pass  # it is somebody else's; Ctrl-C does nothing then
     try:
         tell({"parameters": _answers(described, terminal, control)})
     except console.Cancelled:

@@ -238,31 +238,30 @@ class Daemon:
             else:
                 reason = self._runner.ready(target)
                 if not reason:
-                    if self._start(state, position, what, target):
+                    if self._start(position, what, target):
                         continue
                     return
                 self._log.change("%s: the target %s is not run: %s" % (what, target, reason))
             with state.writing():
                 state.end_event(position)
 
-    def _start(self, state, position, what, target):
-        """:returns: whether it runs; else that of an earlier daemon still does."""
-        lock = os.open(
-            os.path.join(self._directory, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-        )
+    def _start(self, position, what, target):
+        """:returns: whether it runs; else that of an earlier daemon still does, or it has to wait."""
         try:
+            path = os.path.join(self._directory, _LOCK)
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
-                flock(lock, LOCK_EX | LOCK_NB)
-            except BlockingIOError:
-                return False
-            with state.writing():
-                state.begin_event(position)
-            self._log.change("%s: running the target %s" % (what, target))
-            number = fork()
-            if not number:  # pragma: no cover - not seen by the measurement
-                self._be_child(lock, position, target)
-        finally:
-            os.close(lock)  # the child has it
+                if not _locked(lock):
+                    return False
+                number = fork()
+                if not number:  # pragma: no cover - not seen by the measurement
+                    self._be_child(lock, position, target)
+            finally:
+                os.close(lock)  # the child has it
+        except OSError as problem:
+            self._log.error("the target %s cannot be run now: %s" % (target, problem.strerror))
+            return False
+        self._log.change("%s: running the target %s" % (what, target))
         self._child = _Child(number, position, target)
         self._targets += 1
         self._readiness.status("running the target %s" % target)
@@ -381,6 +380,8 @@ def run_for_event(open_backend, runner, version, reports, position, target, log)
     :returns: the exit code.
     """
     with _patiently(open_backend) as backend:
+        with backend.state.writing():
+            backend.state.begin_event(position)
         try:
             code = runner.run(target, backend, Reporter(backend, backend.state, version, reports), log)
         finally:
@@ -388,6 +389,14 @@ def run_for_event(open_backend, runner, version, reports, position, target, log)
                 backend.state.end_event(position)
     log.change("the target %s %s" % (target, "failed with the exit code %d" % code if code else "was run"))
     return code
+
+
+def _locked(file):
+    try:
+        flock(file, LOCK_EX | LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
 
 
 def _patiently(open_backend):

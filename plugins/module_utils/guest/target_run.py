@@ -108,8 +108,14 @@ class UnitRunner:
         return "" if has_scripts(self._scripts, target) else "no script is enabled for it"
 
     def run(self, target: str, _backend, _reporter, _log) -> int:
-        """Start the unit and wait for its end, or for that of a start under way. The unit reports."""
-        child = _Child([self._systemctl() or "/bin/systemctl", "start", _UNIT % target])
+        """Start the unit and wait for its end, or for that of a start under way. The unit reports.
+
+        :raises ProgramMissing: there is no systemctl.
+        """
+        systemctl = self._systemctl()
+        if systemctl is None:
+            raise ProgramMissing("there is no systemctl", "start ovmd without --units")
+        child = _Child([systemctl, "start", _UNIT % target])
         child.feed(b"")
         return child.wait()
 

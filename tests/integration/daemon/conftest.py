@@ -123,6 +123,14 @@ class TemplateConfig:
         with open(self.folder / ("gate." + target), "w") as gate:
             gate.write("%d\n" % code)
 
+    def close(self):
+        """Let all runs go on that still wait."""
+        for gate in self.folder.glob("gate.*"):
+            with contextlib.suppress(OSError):  # nobody waits there
+                handle = os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
+                os.write(handle, b"0\n")
+                os.close(handle)
+
     def result(self, target, text):
         """What the runs of a target report."""
         (self.folder / ("result." + target)).write_text(text)
@@ -260,7 +268,9 @@ def folder():
 
 @pytest.fixture
 def template_config(folder):
-    return TemplateConfig(folder)
+    made = TemplateConfig(folder)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -293,7 +303,12 @@ def start(environment, folder):
     yield start_one
     for ovmd in started:
         if ovmd.process.poll() is None:
-            ovmd.kill()
+            ovmd.signal(signal.SIGTERM)
+            try:
+                assert ovmd.wait() == 0, ovmd.said()
+            except subprocess.TimeoutExpired:
+                ovmd.kill()
+                raise
 
 
 @pytest.fixture

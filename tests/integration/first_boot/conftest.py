@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import resource
+import select
 import shutil
 import subprocess
 import sys
@@ -172,6 +173,9 @@ class Host:
             self._store.wait(0.1)
         return next(found for found in self.reports() if found["state"] == state)
 
+    def wait(self, seconds):
+        self._store.wait(seconds)
+
     def boot(self):
         """The guest's tree is made anew, and with it what is in it."""
         root = b"/local/domain/%d/control/oracle-vmapi" % self._domid
@@ -203,7 +207,10 @@ class Running:
 
     def expect(self, text):
         """Wait until it has said that on standard error."""
+        deadline = time.monotonic() + PATIENCE
         while text not in self.said:
+            ready = select.select([self.process.stderr], [], [], max(0, deadline - time.monotonic()))[0]
+            assert ready, "not said: %r but %r" % (text, self.said)
             piece = os.read(self.process.stderr.fileno(), 65536).decode()
             assert piece, "not said: %r but %r" % (text, self.said)
             self.said += piece

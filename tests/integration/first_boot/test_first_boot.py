@@ -324,6 +324,20 @@ def test_it_is_told_to_stop(start, machine, other_side):
     assert start().end() == DONE and machine.done == ONCE
 
 
+def test_it_is_told_to_stop_while_a_script_runs(start, machine, other_side):
+    """The script is ended, too; the next start runs all of them again."""
+    machine.add_script("network", 50, [], work="sleep 600 & wait")
+    other_side.send(*MESSAGES)
+    running = start()
+    other_side.wait_for("running")
+    while not machine.done:
+        other_side.wait(0.01)
+    running.process.send_signal(signal.SIGTERM)
+    assert running.end() == -signal.SIGTERM and machine.asked and machine.done == ONCE[:1]
+    machine.add_script("network", 50, [])
+    assert start().end() == DONE and machine.done == ONCE[:1] + ONCE and machine.given("network") == dict(MESSAGES)
+
+
 def test_the_report_of_many_scripts_fits(start, machine, other_side):
     for number in range(100):
         machine.add_script("script%d" % number, 60, [], work="exit 1")

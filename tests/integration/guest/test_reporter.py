@@ -9,7 +9,11 @@ import signal
 import pytest
 
 from ansible_collections.ovm.messaging.plugins.module_utils import report
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import PermissionDenied, QuotaExceeded
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import (
+    ConnectionLost,
+    PermissionDenied,
+    QuotaExceeded,
+)
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
@@ -234,6 +238,20 @@ def test_many_parameters_leave_room_for_others(backend, reporter, side):
     assert {side.counts[report.HELD + b"key-%d" % n] for n in range(300)} == {1}
 
 
+def test_a_pace_is_kept_where_nobody_knows_how_much_room_there_is(backend, side, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(backend, "uncollected", lambda: None)
+    reporter = Reporter(backend, backend.state, "1", [reporters.HELD], clock=lambda: now[0])
+    backend.set([Message(b"key-%d" % n, b"v") for n in range(100)])
+    side.collect()
+    sizes = []
+    while reporter.report():
+        assert reporter.report() is True  # to ask again at once does not help
+        sizes.append(len(side.collect()))
+        now[0] += reporters.PACE[1]
+    assert sizes == [48, 48] and len(side.collect()) == 4
+
+
 def test_the_daemon_is_woken_when_the_host_has_made_room(backend, reporter, side):
     while backend.attend():
         pass
@@ -293,6 +311,20 @@ def test_everything_again_for_a_host_that_asks_for_it(backend, reporter, side):
     assert reporter.report(again=True) is False
     assert sorted(side.collect()) == sorted(dict(before).items())
     assert reporter.report() is False and side.collect() == []
+
+
+def test_that_everything_is_asked_for_outlasts_a_failure(backend, reporter, side, monkeypatch):
+    receive(backend, side, (b"a", b"1"))
+    reporter.report()
+    told = side.collect()
+
+    def gone():
+        raise ConnectionLost("XenStore is gone")
+
+    monkeypatch.setattr(backend, "announced", gone)
+    assert reporter.report(again=True) is True and str(reporter.problem) == "XenStore is gone"
+    monkeypatch.undo()
+    assert reporter.report() is False and side.collect() == told
 
 
 def test_everything_again_on_another_host(backend, reporter, side, guest, xenstored):

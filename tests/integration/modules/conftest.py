@@ -83,8 +83,14 @@ def heard(host_end):
 
 
 @pytest.fixture
-def play(guest, tmp_path):
-    return Playbook(tmp_path, guest)
+def make_play(tmp_path):
+    """A function from a guest to what runs tasks in it."""
+    return lambda guest: Playbook(tmp_path, guest)
+
+
+@pytest.fixture
+def play(guest, make_play):
+    return make_play(guest)
 
 
 @pytest.fixture

@@ -11,6 +11,9 @@ import tempfile
 
 import pytest
 
+from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.targets import TARGETS
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.events import PHASES, TYPES
+
 OK, NO_SUCH_PARAMETER, BAD_INPUT, NO_CHANNEL, NOT_SENT, NO_OUTPUT = range(6)
 
 OF_THE_DAEMON = "start the daemon without it, and use another ovmd"
@@ -31,17 +34,16 @@ BAD = {
     "level": (["-d", "3"], "there is no debug level '3': use 0, 1 or 2"),
     "event": (
         ["-e", "x"],
-        "there is no event 'x': use one of snapshot, migrate, shutdown, reconfig, ip-address, user, new-param, system,"
-        " suspend, resume, reconfigure",
+        "there is no event 'x': use one of %s, suspend, resume, reconfigure" % ", ".join(TYPES),
     ),
     "phase": (
         ["-e", "user:soon"],
-        "there is no phase 'soon' of the event 'user': write NAME:PHASE:TEXT, where PHASE is one of pre, immediate, post",
+        "there is no phase 'soon' of the event 'user': write NAME:PHASE:TEXT, where PHASE is one of %s"
+        % ", ".join(PHASES),
     ),
     "target": (
         ["-s", "x"],
-        "there is no target 'x': use one of configure, unconfigure, reconfigure, cleanup, suspend, resume, migrate,"
-        " shutdown",
+        "there is no target 'x': use one of %s" % ", ".join(TARGETS),
     ),
     "pid file": (["-f", "x"], "--pid-file is for the daemon, --set-param is not: " + OF_THE_DAEMON),
     "period": (["-t", "5"], "--time-period is for the daemon, --set-param is not: " + OF_THE_DAEMON),

@@ -139,14 +139,15 @@ def test_an_answer_that_makes_no_sense(odd, monkeypatch):
 
 def test_a_socket_that_listens_to_nothing_is_not_kept(monkeypatch):
     before = len(os.listdir("/proc/self/fd"))
-    monkeypatch.setattr(socket.socket, "bind", refused)
+    monkeypatch.setattr(addresses, "socket", Deaf)
     with pytest.raises(AddressesUnavailable, match="Operation not permitted"):
         Addresses()
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def refused(_self, _address):
-    raise OSError(errno.EPERM, "Operation not permitted")
+class Deaf(socket.socket):
+    def bind(self, _address):
+        raise OSError(errno.EPERM, "Operation not permitted")
 
 
 def test_this_machine():
@@ -274,6 +275,13 @@ class Full:
         self._real.close()
 
 
+def test_news_that_cannot_be_read_are_an_error():
+    here = Addresses()
+    here.close()
+    with pytest.raises(AddressesUnavailable, match="cannot be read .Bad file descriptor."):
+        here.drain()
+
+
 def test_an_answer_that_is_interrupted_is_asked_for_again(monkeypatch):
     dump, interrupted = addresses._dump, [Interrupted(), OSError(errno.ENOBUFS, "No buffer space available")]
 
@@ -304,7 +312,7 @@ def test_a_refusal_names_the_reason(monkeypatch):
 
 def test_where_there_is_no_netlink(monkeypatch):
     before = len(os.listdir("/proc/self/fd"))
-    monkeypatch.setattr(socket, "AF_NETLINK", 99)
+    monkeypatch.setattr(addresses, "AF_NETLINK", 99)
     with pytest.raises(AddressesUnavailable, match="Address family not supported by protocol.: see that this process"):
         Addresses()
     assert len(os.listdir("/proc/self/fd")) == before

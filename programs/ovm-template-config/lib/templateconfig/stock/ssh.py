@@ -161,13 +161,7 @@ def _user(machine, parameters, name):
         raise Failed("%s%s is '%s', and this system has no such user" % (PREFIX, _USER, name))
     if not machine.is_directory(user.home):
         raise Failed("%s%s is '%s', whose home directory %s is not there" % (PREFIX, _USER, name, user.home))
-    if machine.linked(_folder(user)) is not None:
-        raise Failed("%s is a symbolic link, which is not followed" % _folder(user))
     return user
-
-
-def _folder(user):
-    return user.home.rstrip("/") + "/.ssh"
 
 
 def _private_key(machine, parameters):
@@ -190,7 +184,7 @@ def _private_key(machine, parameters):
 
 
 def _configure_user(machine, user, authorized, known, private):
-    folder = _folder(user)
+    folder = user.home.rstrip("/") + "/.ssh"
     machine.directory(folder, mode=0o700)
     if private:
         path = "%s/id_%s" % (folder, private.kind)
@@ -211,7 +205,7 @@ def _configure_user(machine, user, authorized, known, private):
 
 @contextmanager
 def _acting_as(user):
-    """Touch files as their owner, who may have put links in our way: they lead nowhere where the owner could not go."""
+    """Touch files as their owner would, and with no more rights: what is there may be a link to anywhere."""
     if os.geteuid() != 0 or user.uid == 0:
         yield
         return

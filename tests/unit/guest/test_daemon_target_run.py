@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What there is to run for a target, and by whom. Runs with a guest are in integration/daemon."""
+
+import pytest
+
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.target_run import (
+    ProgramMissing,
+    ProgramRunner,
+    UnitRunner,
+)
+
+
+@pytest.fixture
+def environ(tmp_path):
+    (tmp_path / "resume.d").mkdir()
+    (tmp_path / "resume.d" / "50some").write_text("")
+    (tmp_path / "suspend.d").mkdir()
+    return {"PATH": ":%s:/missing" % tmp_path, "OVM_TEMPLATE_DIR": str(tmp_path)}
+
+
+def program(path, text):
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+
+
+def test_a_unit_is_started_by_systemctl(environ, tmp_path):
+    runner = UnitRunner(environ)
+    assert runner.ready("resume") == "there is no systemctl"
+    program(tmp_path / "systemctl", '[ "$*" = "start ovm-template-config@resume.service" ] && exit 3\n')
+    assert runner.ready("resume") == ""
+    assert runner.ready("suspend") == runner.ready("migrate") == "no script is enabled for it"
+    assert runner.run("resume", None, None, None) == 3
+
+
+def test_no_systemctl_any_more(environ):
+    with pytest.raises(ProgramMissing, match="there is no systemctl: start ovmd without --units"):
+        UnitRunner(environ).run("resume", None, None, None)
+
+
+def test_where_the_program_is_looked_for(environ, tmp_path):
+    assert ProgramRunner(environ).ready("resume") == "the program ovm-template-config is not installed"
+    program(tmp_path / "ovm-template-config", "")
+    assert ProgramRunner(environ).ready("resume") == ""
+    assert ProgramRunner(environ).ready("suspend") == "no script is enabled for it"
+    assert ProgramRunner(dict(environ, PATH="/missing"), str(tmp_path)).ready("resume") == ""
+    named = dict(environ, OVM_TEMPLATE_CONFIG=str(tmp_path))
+    assert ProgramRunner(named).ready("resume") == "the program %s cannot be run" % tmp_path

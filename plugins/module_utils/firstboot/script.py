@@ -40,6 +40,8 @@ _PIECE = 65536
 _OURS = "OVM_TEMPLATE_"
 _RESULT = "TEMPLATECONFIG_RESULT_FD"
 _PR_SET_PDEATHSIG = 1
+# Those that somebody may make an end with, or an exception.
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 # A script that asks for just some Python gets ours where the guest has none of that name.
 _ANY_PYTHON = ("python", "python3")
 
@@ -97,20 +99,23 @@ class Runner:
 
         :returns: for each a list of Parameter, or the BadScript that enumerate() would raise.
         """
-        children = {}
-        answers = {}  # type: dict
+        children = []  # type: list[_Child]
+        answers = []  # type: list
         try:
-            for number, (name, path, target) in enumerate(questions):
+            for name, path, target in questions:
                 try:
-                    children[number] = self._start(name, path, ["--enumerate"], target)
+                    self._start(children, name, path, ["--enumerate"], target)
+                    answers.append(children[-1])
                 except BadScript as problem:
-                    answers[number] = problem
-            self._finish(list(children.values()))
+                    answers.append(problem)
+            self._finish(children)
         except BaseException:
-            self._end(list(children.values()))
+            self._end(children)
             raise
         redactor = Redactor()
-        for number, child in children.items():
+        for number, child in enumerate(answers):
+            if isinstance(child, BadScript):
+                continue
             try:
                 self._tell(child, redactor, logs.DEBUG)
                 if child.problem():
@@ -121,7 +126,7 @@ class Runner:
                 answers[number] = parse_enumeration(child.answered(), child.name)
             except BadScript as problem:
                 answers[number] = problem
-        return [answers[number] for number in range(len(questions))]
+        return answers
 
     def run(
         self, name: str, path: str, target: str, parameters: "dict[str, str]", redactor, check=False, running=None
@@ -135,24 +140,26 @@ class Runner:
         """
         started = time.monotonic()
         options = ["--check"] if check else []
+        children = []  # type: list[_Child]
         try:
-            child = self._start(name, path, options, target, json.dumps(parameters).encode("ascii"))
+            self._start(children, name, path, options, target, json.dumps(parameters).encode("ascii"))
+            if running:
+                running(name)
+            self._finish(children)
         except BadScript as problem:
             self.log.write(logs.ERROR, str(problem), name)
             return Outcome(None, False, False, str(problem), 0.0, [])
-        try:
-            if running:
-                running(name)
-            self._finish([child])
         except BaseException:
-            self._end([child])
-            self._tell(child, redactor, logs.ERROR)
-            self.log.write(logs.ERROR, "ended as the run was", name)
+            self._end(children)
+            for child in children:
+                self._tell(child, redactor, logs.ERROR)
+                self.log.write(logs.ERROR, "ended as the run was", name)
             raise
+        child = children[0]
         seconds = round(time.monotonic() - started, 3)
         told = child.told()
         keys = [key for key in told.get("password_keys") or () if isinstance(key, str)]
-        redactor.add_all({key: parameters[key] for key in keys if key in parameters}, keys)
+        redactor.add_all(parameters, keys)
         answer, message = None, ""
         if child.problem():
             message = self._message(child, redactor, told.get("message"))
@@ -173,11 +180,20 @@ class Runner:
             self.log.write(logs.INFO, "%s in %.1f seconds" % ("skipped" if skipped else said, seconds), name)
         return Outcome(answer, changed, skipped, message, seconds, keys)
 
-    def _start(self, name, path, options, target, given=None):
+    def _start(self, children, name, path, options, target, given=None):
+        """Start a script, and note it among the children.
+
+        Signals wait until that is done, else one could end this process's work while nobody knows of the script.
+        """
         command = _command(path)
         if command[0] != path and given is not None:
             self.log.write(logs.INFO, "run by %s, as there is no %s" % (command[0], _interpreter(path)[0]), name)
-        return _Child(name, command, options, target, given, self._environment)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+            children.append(_Child(name, command, options, target, given, self._environment, before))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _finish(self, children):
         """Serve some children until they have ended, of themselves or as their time is over."""
@@ -243,12 +259,13 @@ class _Buffer:
 class _Child:
     """A script that was started.
 
+    :param mask: the signals that it has blocked.
     :ivar bool ended: it has ended. (Not: its pipes have, as something it started may hold them.)
     :ivar code: its exit code as of subprocess, once it was waited for.
     :ivar late: the seconds that it had, if it did not end in time.
     """
 
-    def __init__(self, name, command, options, target, given, environment):
+    def __init__(self, name, command, options, target, given, environment, mask):
         self.name, self.ended, self.late = name, False, 0.0
         self.code = None  # type: int | None
         self.printed, self._answer, self._told = _Buffer(PRINTED_LIMIT), _Buffer(ANSWER_LIMIT), _Buffer(ANSWER_LIMIT)
@@ -284,7 +301,7 @@ class _Child:
                 pass_fds=theirs[1:],
                 start_new_session=True,
                 # We are of one thread only, and it calls nothing that needs a lock.
-                preexec_fn=lambda: _die_with(parent),
+                preexec_fn=lambda: _prepare(mask, parent),
             )
         except OSError as problem:
             self._close_ends()
@@ -512,8 +529,9 @@ def _prctl():
 _PRCTL = _prctl()
 
 
-def _die_with(parent):
+def _prepare(mask, parent):
     """In a child that is about to become a script: end when we are killed, as nobody would wait for it then."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if _PRCTL:
         _PRCTL(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
     if os.getppid() != parent:  # too late for that

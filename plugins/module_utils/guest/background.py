@@ -21,7 +21,10 @@ class Background:
         if not self.here:
             os.close(writing)
             self._pipe = reading
-            os.waitpid(first, 0)
+            try:
+                os.waitpid(first, 0)
+            except ChildProcessError:
+                pass  # the caller had SIGCHLD ignored
             return
         os.setsid()
         if os.fork():  # a process that leads no session never gets a terminal

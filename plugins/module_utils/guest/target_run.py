@@ -8,7 +8,7 @@ the keys are arguments: ovm-template-config blanks their values in what it logs.
 
 import json
 import os
-from signal import SIG_DFL, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ, signal
+from signal import SIG_DFL, SIGCHLD, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ, signal
 
 from .. import report
 from ..channel.errors import ChannelError
@@ -146,6 +146,8 @@ class _Child:
         reading, self._writing = os.pipe2(os.O_CLOEXEC)
         self._pid = 0
         self._before = {number: signal(number, self._pass_on) for number in (SIGTERM, SIGINT)}
+        # Where the caller had it ignored, nobody would be told how the program ended.
+        self._before[SIGCHLD] = signal(SIGCHLD, SIG_DFL)
         self._pid = os.fork()
         if not self._pid:  # pragma: no cover - not seen by the measurement
             try:

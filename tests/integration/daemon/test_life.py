@@ -233,6 +233,16 @@ def test_it_does_not_hold_what_it_inherits(environment, one_program, pid_file, g
     end(int(pid_file.read_text()))
 
 
+def test_a_starter_that_ignores_the_end_of_children(run, guest, one_program, pid_file, template_config):
+    template_config.enable("resume")
+    ignoring = ["sh", "-c", 'trap "" CHLD; exec "$@"', "sh", *one_program]
+    assert run("-f", str(pid_file), "-d0", "-t", NEVER, command=ignoring) == (OK, b"", b"")
+    for attempt in range(1, 3):
+        assert run("-e", "resume")[0] == OK
+        template_config.wait_for(*["begin resume", "end resume"] * attempt)
+    end(int(pid_file.read_text()))
+
+
 def test_the_foreground_on_request(environment, one_program, guest, pid_file):
     process = subprocess.Popen([*one_program, "--foreground", "-d0", "-f", str(pid_file)], env=environment)
     until(lambda: os.path.exists(os.path.join(environment["OVM_STATE_DIR"], "wake")), "the daemon")

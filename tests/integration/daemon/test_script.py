@@ -147,3 +147,9 @@ def test_a_program_that_reads_nothing_and_one_that_leaves_something_behind(run, 
 def test_a_program_that_cannot_be_started(run, guest, template_config):
     template_config.path.write_text("#!/missing/interpreter\n")
     assert run("-s", "cleanup")[0] == 127
+
+
+def test_a_caller_that_ignores_the_end_of_children(run, guest, template_config):
+    template_config.path.write_text("#!/bin/sh\nexit 9\n")
+    ignoring = ["sh", "-c", 'trap "" CHLD; exec "$@"', "sh", *CHECKOUT]
+    assert run("-s", "cleanup", command=ignoring) == (9, b"", b"")

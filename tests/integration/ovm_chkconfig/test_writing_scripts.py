@@ -33,7 +33,7 @@ def run(command, environment, stdin=""):
 def template_config():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="tpl-"))
     python = folder / "python"
-    python.symlink_to(next(path for path in PYTHONS if "python3" in path))
+    python.symlink_to([path for path in PYTHONS if "python3" in path][0])
     yield str(build.build("ovm-template-config", folder, str(python), [str(python)])[0])
     shutil.rmtree(folder)
 

@@ -168,6 +168,7 @@ def test_a_disc_that_lies(discs, tmp_path, where, content, text):
 def test_a_disc_that_ends_too_early(discs, tmp_path):
     data = discs["plain"].read_bytes()
     path = tmp_path / "short.iso"
+    last = 0
     for sectors in range(1, len(data) // SECTOR):
         path.write_bytes(data[: sectors * SECTOR])
         try:

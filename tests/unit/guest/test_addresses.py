@@ -244,7 +244,8 @@ def in_a_network_of_its_own(script):
     """What a Python script prints there; nothing where this user may not have one."""
     if not shutil.which("unshare") or subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode:
         return ""
-    done = subprocess.run([*NAMESPACE, sys.executable, "-c", script], capture_output=True, text=True, timeout=LONG * 2)
+    command = [*NAMESPACE, sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LONG * 2, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -130,17 +130,17 @@ def ufw(running):
 
 
 def test_ufw_lets_ssh_in(ufw):
-    assert ufw.run(script.configure, ON, live=True) == ["let ssh through ufw", "enable ufw"]
+    assert ufw.run(script.configure, ON, live=True) == ["let ssh through ufw", "switch ufw on"]
     assert [call for call in ufw.calls if call[0] == "ufw"] == [
         ["ufw", "allow", "22/tcp"],
         ["ufw", "--force", "enable"],
     ]
-    assert ufw.run(script.configure, OFF, live=True) == ["disable ufw", "disable ufw", "stop ufw"]
+    assert ufw.run(script.configure, OFF, live=True) == ["switch ufw off", "disable ufw", "stop ufw"]
 
 
 def test_ufw_with_rules_keeps_them(ufw):
     ufw.write({"etc/ufw/user.rules": "### tuple ### allow tcp 2222 0.0.0.0/0 any 0.0.0.0/0 in\n"})
-    assert ufw.run(script.configure, ON, live=True) == ["enable ufw"]
+    assert ufw.run(script.configure, ON, live=True) == ["switch ufw on"]
 
 
 def test_ufw_that_only_seems_on(ufw):

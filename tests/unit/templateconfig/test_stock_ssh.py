@@ -23,8 +23,8 @@ def keys(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keys")
     found = {}
     for name, options in {
-        "rsa": ["-t", "rsa", "-b", "2048", "-m", "PEM"],
-        "rsa2": ["-t", "rsa", "-b", "2048"],
+        "rsa": ["-t", "rsa", "-b", "1024", "-m", "PEM"],
+        "rsa2": ["-t", "rsa", "-b", "1024"],
         "ecdsa": ["-t", "ecdsa"],
         "ed25519": ["-t", "ed25519"],
         "locked": ["-t", "ed25519"],

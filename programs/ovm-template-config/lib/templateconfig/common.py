@@ -21,10 +21,8 @@ _WITHHELD = "(a line with a secret was withheld)"
 _LOOK = 0.05
 _PIECE = 65536
 
-if sys.version_info[0] == 2:
-    _TEXT, _ESCAPED = unicode, "strict"  # noqa: F821
-else:
-    _TEXT, _ESCAPED = str, "surrogateescape"
+_TEXT = type("")  # of Python 2, too
+_ESCAPED = "strict" if sys.version_info[0] == 2 else "surrogateescape"
 
 
 class Failed(Exception):

@@ -99,7 +99,7 @@ def _enable(machine, firewall):
 def _disable(machine, firewall):
     if firewall.services[0] == _UFW and _ufw_on(machine):
         if machine.booted:
-            machine.run("disable ufw", ["ufw", "disable"])
+            machine.run("switch ufw off", ["ufw", "disable"])
         else:
             _set_ufw(machine, "no")
     for service in firewall.services:
@@ -130,7 +130,7 @@ def _enable_ufw(machine):
     if "### tuple ###" not in (machine.read(_UFW_RULES) or ""):
         machine.run("let ssh through ufw", ["ufw", "allow", "22/tcp"])
     if machine.booted:
-        machine.run("enable ufw", ["ufw", "--force", "enable"])
+        machine.run("switch ufw on", ["ufw", "--force", "enable"])
     else:
         _set_ufw(machine, "yes")
 

@@ -586,7 +586,7 @@ class Machine:
             # Not pipes: whatever a tool leaves running in the background would hold them open.
             with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
                 code = subprocess.run(
-                    command, stdout=out, stderr=err, env=environment, timeout=_PATIENCE, **stdin
+                    command, stdout=out, stderr=err, env=environment, timeout=_PATIENCE, check=False, **stdin
                 ).returncode
                 out.seek(0)
                 err.seek(0)

@@ -40,6 +40,8 @@ from .errors import SourceError
 #: The console of a machine, whatever that is.
 CONSOLE = "/dev/console"
 
+# Signals that may have handlers which raise.
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # Seconds that a process has to end by itself, and to put a terminal right.
 _PATIENCE = 2.0
 _BANNER = (
@@ -184,9 +186,14 @@ class _Process:
         self._rest = b""
         self._answers, answers = os.pipe()
         control, self._control = os.pipe()
-        self._pid = os.fork()
-        if not self._pid:  # pragma: no cover - ends without a word to the measurement
-            _live(work, answers, control)
+        # What a signal's handler raises amid a fork is lost: the functions that Python calls then cannot raise.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            self._pid = os.fork()
+            if not self._pid:  # pragma: no cover - ends without a word to the measurement
+                _live(work, answers, control, mask)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(answers)
         os.close(control)
         os.set_blocking(self._answers, False)
@@ -236,10 +243,13 @@ class _Process:
         return os.waitpid(self._pid, 0)[1]
 
 
-def _live(work, answers, control):  # pragma: no cover
+def _live(work, answers, control, mask):  # pragma: no cover
     """A forked process's whole life."""
     status = 1
     try:
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         # The locks and connections of the parent are not for it.
         for name in os.listdir("/proc/self/fd"):
             if int(name) > 2 and int(name) not in (answers, control):

@@ -19,11 +19,10 @@ from ansible_collections.ovm.messaging.plugins.module_utils import report
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.programs import build
-from ansible_collections.ovm.messaging.tests.integration.ovmd.conftest import (  # noqa: F401 - fixtures
-    PYTHONS,
-    programs,
-    pythons,
-)
+from ansible_collections.ovm.messaging.tests.integration.ovmd import conftest as ovmd_conftest
+
+# fixtures of those tests, and what they run on
+PYTHONS, programs, pythons = ovmd_conftest.PYTHONS, ovmd_conftest.programs, ovmd_conftest.pythons
 
 #: Seconds after which something counts as not coming.
 PATIENCE = 60
@@ -31,12 +30,12 @@ PATIENCE = 60
 NEVER = "86400"
 
 #: The program out of the checkout, so that coverage of the core is measured.
-CHECKOUT = [
+CHECKOUT = (
     sys.executable,
     "-c",
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from ovmd import main; sys.exit(main())",
     str(pathlib.Path(build.ROOT, "programs", "ovmd")),
-]
+)
 
 #: Does what a test has it do: notes its start, reads its input, and, where there is a pipe for
 #: its target, ends with the exit code that comes out of there.

@@ -7,6 +7,7 @@ import pty
 import select
 import signal
 import termios
+import threading
 
 import pytest
 
@@ -83,6 +84,30 @@ def test_one_that_does_not_end(monkeypatch):
 
     process = sources._Process(hang)
     assert os.WTERMSIG(process.close()) == signal.SIGKILL
+
+
+class Ended(BaseException):
+    pass
+
+
+#: What happens just before a fork, as Python cannot forget functions that it calls then.
+BEFORE_FORK = []
+os.register_at_fork(before=lambda: [function() for function in BEFORE_FORK])
+
+
+def test_a_signal_amid_the_fork_is_not_lost():
+    def end(_number, _frame):
+        raise Ended()
+
+    before = signal.signal(signal.SIGTERM, end)
+    # To this thread: others, as of a test runner, have nothing blocked.
+    BEFORE_FORK.append(lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM))
+    try:
+        with pytest.raises(Ended):
+            sources._Process(lambda _tell, control: select.select([control], [], []))
+    finally:
+        BEFORE_FORK.clear()
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_there_is_no_console(tmp_path):

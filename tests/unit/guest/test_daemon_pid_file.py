@@ -25,9 +25,10 @@ def other(tmp_path):
 
     def start(name):
         # An interpreter runs the program, as with ours.
-        (tmp_path / name).write_text("import sys; sys.stdin.read()")
+        (tmp_path / name).write_text("import sys; print('here', flush=True); sys.stdin.read()")
         command = [sys.executable, "-I", str(tmp_path / name)]
-        started.append(subprocess.Popen(command, stdin=subprocess.PIPE))
+        started.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        assert started[-1].stdout.readline() == b"here\n"
         return started[-1].pid
 
     yield start

@@ -10,7 +10,7 @@ key                                value: a JSON object
 =================================  ==========================================================
 ``ovmd.report.guest``              ``boot`` (of the guest, a new one each time), ``version``
 ``ovmd.report.held.KEY``           ``boot``, and ``digest`` of the value, or ``secret``, or ``gone``
-``ovmd.report.configuration``      ``boot``, ``state`` (``running``, ``done``, ``failed``), ``target``,
+``ovmd.report.configuration``      ``boot``, ``state`` (WAITING to FAILED), ``target``,
                                    ``failed`` (names of scripts), ``scripts``: of ``name``,
                                    ``status``, ``changed``, ``seconds``, ``message``
 ``ovmd.report.addresses``          ``interfaces``: of ``name``, ``mac``, ``addresses`` (``IP/PREFIX``)
@@ -42,7 +42,7 @@ CONFIGURATION = PREFIX + b"configuration"
 ADDRESSES = PREFIX + b"addresses"
 
 #: States of the configuration at first boot.
-RUNNING, DONE, FAILED = "running", "done", "failed"
+WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 
 # Bytes of a key that a guest can send, less the prefix; longer ones are reported under a hash.
 _KEY_ROOM = 255 - len(HELD)
@@ -100,7 +100,7 @@ def configuration(boot: str, state: str, **details) -> "tuple[bytes, bytes]":
     Where it gets too long, messages are cut first, then scripts are left out: those that went well
     first. ``left_out`` says how many.
 
-    :param str state: RUNNING, DONE or FAILED.
+    :param str state: WAITING (for parameters), RUNNING, DONE or FAILED.
     :param details: ``target``, ``failed`` and ``scripts``, see firstboot.result; without any secret.
     :returns: key and value.
     """

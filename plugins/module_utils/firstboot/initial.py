@@ -35,7 +35,7 @@ NOTE = "first-boot.json"
 #: Exit codes; those of ovm-template-config.
 DONE, SCRIPT_FAILED, IMPOSSIBLE = 0, 1, 3
 
-_RUNNING, _DONE, _FAILED = "running", "done", "failed"  # as in reports
+_WAITING, _RUNNING, _DONE, _FAILED = "waiting", "running", "done", "failed"  # as in reports
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -120,6 +120,7 @@ class FirstBoot:
         for source in self._sources:
             source.start(wanted)
         lacking = {}  # type: dict
+        told = False
         while True:
             for source in self._sources:
                 given = source.look()
@@ -131,6 +132,11 @@ class FirstBoot:
                 if source.name != flag.MESSAGES and lacking.get(source.name) != lacks:
                     self._log("the parameters from %s lack %s" % (source.name, ", ".join(lacks)))
                 lacking[source.name] = lacks
+            if not told:
+                # Whoever knows this machine as configured learns that it is to be so anew.
+                told = True
+                self._report(_WAITING, target=CONFIGURE)
+                continue  # that took a moment
             self._pause(deadline, lacking)
 
     def _pause(self, deadline, lacking):

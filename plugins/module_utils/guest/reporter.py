@@ -75,7 +75,7 @@ class Reporter:
 
         Whichever process calls this, the daemon goes on where it cannot be told now.
 
-        :param str state: of report: RUNNING, DONE or FAILED.
+        :param str state: of report: WAITING, RUNNING, DONE or FAILED.
         :param details: see report.configuration.
         :returns: as report().
         """

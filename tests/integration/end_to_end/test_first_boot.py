@@ -142,15 +142,7 @@ def provision(gateway, guest, tmp_path):
         (tmp_path / "variables.json").write_text(json.dumps(variables))
         done = subprocess.run(
             ["ansible-playbook", "ovm.messaging.provision_guest", "-vvv", "-e", "@" + str(tmp_path / "variables.json")],
-            env=dict(
-                os.environ,
-                OVM_HOST=gateway.host,
-                OVM_PORT=str(gateway.port),
-                OVM_USER=gateway.username,
-                OVM_PASSWORD=gateway.password,
-                OVM_CA_FILE=gateway.ca,
-                ANSIBLE_NOCOLOR="1",
-            ),
+            env=login(gateway),
             capture_output=True,
             text=True,
             timeout=2 * PATIENCE,
@@ -161,12 +153,25 @@ def provision(gateway, guest, tmp_path):
     return run
 
 
+def login(gateway):
+    """An environment in which Ansible reaches the gateway."""
+    return dict(
+        os.environ,
+        OVM_HOST=gateway.host,
+        OVM_PORT=str(gateway.port),
+        OVM_USER=gateway.username,
+        OVM_PASSWORD=gateway.password,
+        OVM_CA_FILE=gateway.ca,
+        ANSIBLE_NOCOLOR="1",
+    )
+
+
 def changes(output):
     return int(re.search(r"changed=(\d+)", output).group(1))
 
 
 @pytest.mark.parametrize("xenstored", ["c"], indirect=True)
-def test_a_machine_is_configured_at_its_first_boot(machine, daemon, provision, gateway):
+def test_a_machine_is_configured_at_its_first_boot(machine, daemon, provision, gateway, guest):
     booting = machine.first_boot()
     code, output = provision()
     assert code == 0, output + machine.said()
@@ -191,6 +196,20 @@ def test_a_machine_is_configured_at_its_first_boot(machine, daemon, provision, g
     assert (machine.root / "etc/password-length").read_text() == "%d\n" % len(PASSWORD)
     code, output = provision()
     assert code == 0 and changes(output) == 0, output
+
+    # Sealed again, it says that it waits, so that it is configured again.
+    machine.seal()
+    booting = machine.first_boot()
+    ask = "vm=%s patterns='ovmd.report.configuration=waiting' wait_timeout=%d" % (guest.name, PATIENCE)
+    done = subprocess.run(
+        ["ansible", "localhost", "-m", "ovm.messaging.ovm_vm_message_info", "-a", ask],
+        env=login(gateway), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    code, output = provision()
+    assert code == 0 and changes(output) == 1, output
+    assert booting.wait(PATIENCE) == 0
+    assert (machine.root / "etc/password-length").read_text() == 2 * ("%d\n" % len(PASSWORD))
 
 
 @pytest.mark.parametrize("xenstored", ["c"], indirect=True)
@@ -234,11 +253,9 @@ def test_the_daemon_is_what_ends_the_wait_for_delivery(machine, daemon, gateway,
     ]
     play = tmp_path / "play.json"
     play.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
-    login = dict(OVM_HOST=gateway.host, OVM_PORT=str(gateway.port), OVM_USER=gateway.username)
-    login.update(OVM_PASSWORD=gateway.password, OVM_CA_FILE=gateway.ca)
     outputs = [
         subprocess.run(
-            ["ansible-playbook", play], env=dict(os.environ, **login), capture_output=True, text=True, check=False
+            ["ansible-playbook", play], env=login(gateway), capture_output=True, text=True, check=False
         ).stdout
         for _time in range(2)
     ]

@@ -103,6 +103,7 @@ def test_the_order_of_things(world):
     slow, fast = Source("console", None, {}), Source("messages", {PIN: "1"}, {PIN: "1", KEY: "2"})
     assert world.first_boot(slow, fast) == initial.DONE
     assert world.happened == [
+        ("waiting", ["target"]),
         ("run", {PIN: "1", KEY: "2"}, [KEY, PIN]),
         ("running", ["target"]),
         ("done", ["failed", "scripts", "target"]),
@@ -208,7 +209,7 @@ def test_the_time_is_over(world, after, happened):
     silent = Source("ovf")
     silent.interval = None
     assert world.first_boot(silent) == initial.IMPOSSIBLE and 1 <= time.monotonic() - began < 30
-    assert world.happened == [("failed", ["message", "target"]), *happened]
+    assert world.happened == [("waiting", ["target"]), ("failed", ["message", "target"]), *happened]
     assert flag.read(world.path).enabled is (after != "disable") and silent.events[-1] == "close"
 
 

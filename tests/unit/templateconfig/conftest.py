@@ -13,8 +13,8 @@ import sys
 import pytest
 
 from templateconfig.stock import machine as stock_machine
+from templateconfig.stock.parameters import PREFIX
 
-PREFIX = stock_machine.PREFIX
 _TOOLS = pathlib.Path(__file__).parent / "tools.py"
 
 _FILES = {

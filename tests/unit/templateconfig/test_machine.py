@@ -11,9 +11,9 @@ import threading
 import pytest
 
 from templateconfig.stock import machine as subject
+from templateconfig.stock import parameters as reading
 from templateconfig.stock.machine import Failed, Machine
-
-PREFIX = subject.PREFIX
+from templateconfig.stock.parameters import PREFIX
 
 
 @pytest.fixture(params=[True, False], ids=["check", "really"])
@@ -532,31 +532,31 @@ def given(**values):
 
 
 def test_text():
-    assert subject.text(given(a=" b c "), "a") == "b c"
-    assert subject.text(given(a=" "), "a") is None
-    assert subject.text({}, "a") is None
-    assert subject.text(given(a="\udcfc"), "a") == "\udcfc"
+    assert reading.text(given(a=" b c "), "a") == "b c"
+    assert reading.text(given(a=" "), "a") is None
+    assert reading.text({}, "a") is None
+    assert reading.text(given(a="\udcfc"), "a") == "\udcfc"
 
 
 @pytest.mark.parametrize("value", ["a\nb", "\0", "a\x7fb", "\ud800", "\udfff"])
 def test_what_is_no_text(value):
     with pytest.raises(Failed) as failed:
-        subject.text(given(a="x" + value + "x"), "a")
+        reading.text(given(a="x" + value + "x"), "a")
     assert str(failed.value) == "com.oracle.linux.a has a control character: give it one line of plain text"
 
 
 @pytest.mark.parametrize("value, found", [("True", True), ("FALSE", False), ("yes", True), ("No", False), ("", None)])
 def test_booleans(value, found):
-    assert subject.boolean(given(a=value), "a") is found
+    assert reading.boolean(given(a=value), "a") is found
 
 
 def test_choices_and_words():
-    assert subject.choice(given(a="DHCP"), "a", ("dhcp", "static")) == "dhcp"
+    assert reading.choice(given(a="DHCP"), "a", ("dhcp", "static")) == "dhcp"
     with pytest.raises(Failed) as failed:
-        subject.choice(given(a="secret"), "a", ("dhcp", "static"))
+        reading.choice(given(a="secret"), "a", ("dhcp", "static"))
     assert str(failed.value) == "com.oracle.linux.a has a value that it cannot have: use one of dhcp, static"
-    assert subject.words(given(a="b, c,d  e"), "a") == ["b", "c", "d", "e"]
-    assert subject.words({}, "a") is None
+    assert reading.words(given(a="b, c,d  e"), "a") == ["b", "c", "d", "e"]
+    assert reading.words({}, "a") is None
 
 
 def test_numbered():
@@ -570,7 +570,7 @@ def test_numbered():
         PREFIX + "networks.device.0": "x",
         "network.device.0": "x",
     }
-    found = subject.indexed(values, "network")
+    found = reading.indexed(values, "network")
     assert list(found.items()) == [(0, {"device": "eth0", "mtu": "9000"}), (10, {"device": "eth10"})]
 
 

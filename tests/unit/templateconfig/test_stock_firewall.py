@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from templateconfig.stock import firewall as script
-from templateconfig.stock.machine import PREFIX, Failed
+from templateconfig.stock.machine import Failed
+from templateconfig.stock.parameters import PREFIX
 
 TOOLS = pathlib.Path(__file__).parent / "network_tools.py"
 ON, OFF = {"network.firewall": "True"}, {"network.firewall": "no"}

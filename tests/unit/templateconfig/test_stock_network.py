@@ -14,6 +14,7 @@ import pytest
 from templateconfig.stock import machine as stock_machine
 from templateconfig.stock import network as script
 from templateconfig.stock.machine import Failed
+from templateconfig.stock.parameters import PREFIX
 
 TOOLS = pathlib.Path(__file__).parent / "network_tools.py"
 MARK = "# Written by ovm-template-config; it writes it anew.\n"
@@ -441,7 +442,7 @@ def test_stanzas_of_several_interfaces_go(ifupdown):
     ifupdown.write({"etc/network/interfaces": "auto eth0 eth1\niface eth0 inet dhcp\niface eth1 inet dhcp"})
     machine = ifupdown.machine(live=True)
     given = {"network.device.0": "eth0", "network.device.1": "eth1"}
-    script.configure(machine, {stock_machine.PREFIX + key: value for key, value in given.items()})
+    script.configure(machine, {PREFIX + key: value for key, value in given.items()})
     assert ifupdown.read("etc/network/interfaces") == "\nsource /etc/network/interfaces.d/*\n"
 
 
@@ -540,7 +541,7 @@ def test_ifupdown_that_cannot(ifupdown):
     tools(ifupdown, "ifup")
     ifupdown.fail("ifup", "no such device")
     with pytest.raises(Failed, match="ifup failed with exit code 1: ifup: no such device"):
-        script.configure(ifupdown.machine(live=True), {stock_machine.PREFIX + k: v for k, v in FIXED.items()})
+        script.configure(ifupdown.machine(live=True), {PREFIX + k: v for k, v in FIXED.items()})
     # What is not up yet will be at the next boot.
     assert (ifupdown.root / (OWN["ifupdown"] % "eth0")).exists()
 
@@ -686,7 +687,7 @@ def test_an_interface_that_is_not_there(request, kind):
 def test_a_driver_may_still_be_loading(manager):
     tools(manager, "udevadm")
     machine = manager.machine(live=True)
-    script.configure(machine, {stock_machine.PREFIX + "network.hwaddr.0": "00:16:3e:00:00:09"})
+    script.configure(machine, {PREFIX + "network.hwaddr.0": "00:16:3e:00:00:09"})
     assert "interface-name=eth9" in manager.read(OWN["manager"] % "eth9")
 
 
@@ -775,7 +776,7 @@ def test_a_hostnamectl_that_fails(live, monkeypatch):
     tools(live, "hostname", "hostnamectl")
     live.fail("hostnamectl", "not now")
     machine = live.machine(live=True)
-    script.configure(machine, {stock_machine.PREFIX + key: value for key, value in NAMED.items()})
+    script.configure(machine, {PREFIX + key: value for key, value in NAMED.items()})
     assert machine.changes == ["write /etc/hostname", "set the host name", "write /etc/hosts"]
 
 
@@ -940,6 +941,6 @@ def test_what_runs_goes_on(manager):
 
 def test_described():
     for target in "configure", "reconfigure":
-        assert all(one["key"].startswith(stock_machine.PREFIX + "network.") for one in script.DESCRIBED[target])
-    assert {one["key"] for one in script.DESCRIBED["configure"]} >= {stock_machine.PREFIX + key for key in FULL}
+        assert all(one["key"].startswith(PREFIX + "network.") for one in script.DESCRIBED[target])
+    assert {one["key"] for one in script.DESCRIBED["configure"]} >= {PREFIX + key for key in FULL}
     assert not any(one.get("required") for one in script.DESCRIBED["configure"])

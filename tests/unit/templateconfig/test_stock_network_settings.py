@@ -6,8 +6,9 @@ import ipaddress
 
 import pytest
 
-from templateconfig.stock.machine import PREFIX, Failed
+from templateconfig.stock.machine import Failed
 from templateconfig.stock.network import settings
+from templateconfig.stock.parameters import PREFIX
 
 MAC = "00:16:3e:12:34:56"
 

@@ -10,7 +10,8 @@ import pytest
 from lab import parts
 from templateconfig.stock import machine as stock_machine
 from templateconfig.stock import ssh as script
-from templateconfig.stock.machine import PREFIX, Failed
+from templateconfig.stock.machine import Failed
+from templateconfig.stock.parameters import PREFIX
 
 COMMAND, ENVIRONMENT = parts.ssh_keygen()
 #: Seconds after which ssh-keygen counts as hanging.

@@ -3,7 +3,8 @@
 """root's password; and, where a template is sealed, root without one."""
 
 from . import passwords
-from .machine import PREFIX, Failed, boolean, describe
+from .machine import Failed
+from .parameters import PREFIX, boolean, describe
 
 _PASSWORD, _LOCK = "root-password", "root-lock"
 DESCRIBED = {

@@ -6,7 +6,8 @@ import re
 from collections import namedtuple
 from datetime import datetime
 
-from .machine import PREFIX, Failed, boolean, describe, text, with_setting, words
+from .machine import Failed, with_setting
+from .parameters import PREFIX, boolean, describe, text, words
 
 _CLOCK, _ZONE, _UTC = "datetime.datetime", "datetime.timezone", "datetime.utc"
 _NTP, _SERVERS, _LOCAL = "datetime.ntp", "datetime.ntp-servers", "datetime.ntp-local-time-source"

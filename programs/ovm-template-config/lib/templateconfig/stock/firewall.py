@@ -5,7 +5,8 @@
 import os
 from collections import namedtuple
 
-from .machine import PREFIX, Failed, boolean, describe, with_setting
+from .machine import Failed, with_setting
+from .parameters import PREFIX, boolean, describe
 
 _KEY = "network.firewall"
 _CONFIGURE = [describe(_KEY, "Whether to enable network firewall: True or False.", choices=["True", "False"])]

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SELinux: enforcing, permissive or disabled."""
 
-from .machine import PREFIX, Failed, choice, describe, with_setting
+from .machine import Failed, with_setting
+from .parameters import PREFIX, choice, describe
 
 _KEY = "selinux"
 _MODES = ("enforcing", "permissive", "disabled")

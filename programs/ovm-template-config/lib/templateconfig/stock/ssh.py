@@ -10,7 +10,8 @@ import struct
 from collections import namedtuple
 from contextlib import contextmanager
 
-from .machine import PREFIX, Failed, User, choice, describe, indexed, text
+from .machine import Failed, User
+from .parameters import PREFIX, choice, describe, indexed, text
 
 _TYPES = ("rsa", "dsa", "ecdsa", "ed25519")
 #: Parameters that are keys of the host, and of what type; None: of whatever type it is.

@@ -10,7 +10,8 @@ import re
 from functools import partial
 
 from . import passwords
-from .machine import PREFIX, Failed, describe, indexed, plain
+from .machine import Failed
+from .parameters import PREFIX, describe, indexed, plain
 
 _ADD, _DELETE, _MODIFY = _ACTIONS = ("add", "del", "mod")
 # kind -> member -> (description, further flags)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Host name, /etc/hosts and network interfaces, by whichever service manages these in the guest."""
 
-from ..machine import PREFIX, Failed, describe
+from ..machine import Failed
+from ..parameters import PREFIX, describe
 from . import names
 from .ifcfg import Ifcfg, NetworkService
 from .ifupdown import IfUpDown

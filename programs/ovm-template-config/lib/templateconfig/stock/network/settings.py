@@ -6,7 +6,8 @@ import ipaddress
 import re
 from collections import namedtuple
 
-from ..machine import PREFIX, Failed, indexed, plain, text
+from ..machine import Failed
+from ..parameters import PREFIX, indexed, plain, text
 
 DHCP, STATIC, NONE = "dhcp", "static", "none"
 # Linux has room for 15 bytes. A colon would be an old alias.

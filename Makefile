@@ -11,7 +11,7 @@ LINT := tests/bootstrap --lint
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity format bench programs molecule fresh clean
+.PHONY: help demo test lint sanity format bench programs molecule network fresh clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -43,6 +43,9 @@ programs: ## build the command lines as single files, into build/
 
 molecule: ## try the roles on real systemd, in containers (as root: it needs podman)
 	@tests/bootstrap --molecule molecule test $(or $(ARGS),--all)
+
+network: ## try the network scripts on each kind of network, in containers (as root: it needs podman)
+	@$(RUN) python -m toolchain.stock_network $(ARGS)
 
 fresh: ## prove the README in a bare Debian system (as root: it needs podman)
 	@$(RUN) python -m toolchain.fresh $(ARGS)

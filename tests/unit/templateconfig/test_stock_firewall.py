@@ -94,8 +94,8 @@ def test_an_image(system):
     assert system.run(script.configure, ON) == ["enable nftables"]
 
 
-def configure(system, parameters=ON):
-    script.configure(system.machine(live=True), {PREFIX + key: value for key, value in parameters.items()})
+def configure(system):
+    script.configure(system.machine(live=True), {PREFIX + key: value for key, value in ON.items()})
 
 
 def test_one_that_says_it_started_and_does_not_work(running):

@@ -291,23 +291,45 @@ def test_networkd(networkd, given, text):
 
 
 NETPLAN = 'network:\n  version: 2\n  ethernets:\n    "00-ovm-eth0":\n      match:\n        name: "eth0"\n'
+NETPLAN_FULL = """\
+        macaddress: "00:16:3e:00:00:00"
+      dhcp4: false
+      mtu: 1400
+      addresses:
+        - "192.0.2.5/24"
+        - "192.0.2.6/24"
+        - "2001:db8::5/64"
+        - "2001:db8::6/64"
+      accept-ra: false
+      routes:
+        - to: "0.0.0.0/0"
+          via: "192.0.2.1"
+        - to: "::/0"
+          via: "fe80::1"
+      nameservers:
+        addresses:
+          - "192.0.2.53"
+          - "2001:db8::53"
+        search:
+          - "example.com"
+          - "a.test"
+"""
+NETPLAN_SIX = """\
+      dhcp4: false
+      addresses:
+        - "2001:db8::5/64"
+      accept-ra: false
+      nameservers:
+        search:
+          - "a.test"
+"""
 
 
 @pytest.mark.parametrize(
     "given, text",
     [
-        (
-            FULL,
-            ('        macaddress: "00:16:3e:00:00:00"\n      dhcp4: false\n      mtu: 1400\n      addresses:\n'
-            '        - "192.0.2.5/24"\n        - "192.0.2.6/24"\n        - "2001:db8::5/64"\n'
-            '        - "2001:db8::6/64"\n'
-            '      accept-ra: false\n      routes:\n        - to: "0.0.0.0/0"\n          via: "192.0.2.1"\n'
-            '        - to: "::/0"\n          via: "fe80::1"\n      nameservers:\n        addresses:\n'
-            '          - "192.0.2.53"\n          - "2001:db8::53"\n        search:\n          - "example.com"\n'
-            '          - "a.test"\n'),
-        ),
-        (SIX, ('      dhcp4: false\n      addresses:\n        - "2001:db8::5/64"\n      accept-ra: false\n'
-              '      nameservers:\n        search:\n          - "a.test"\n')),
+        (FULL, NETPLAN_FULL),
+        (SIX, NETPLAN_SIX),
         (DYNAMIC, "      dhcp4: true\n"),
         (NOTHING, "      dhcp4: false\n"),
         (MANUAL, '      dhcp4: true\n      activation-mode: "manual"\n'),

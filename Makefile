@@ -53,4 +53,4 @@ fresh: ## prove the README in a bare Debian system (as root: it needs podman)
 clean: ## remove the toolchain and all that was made from it
 	@cache=$${OVM_CACHE:-.cache}; if grep -qs 'ovm\.messaging' "$$cache/CACHEDIR.TAG"; then rm -rf "$$cache"; fi
 	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .ansible build tests/output
-	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find . \( -name __pycache__ -o -name "*.pyc" \) -prune -exec rm -rf {} +

@@ -31,7 +31,12 @@ from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.initial im
 from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.sources import CONSOLE, Console, Disc
 from ansible_collections.ovm.messaging.plugins.module_utils.guest import backend as backends
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.parameter_list import FILE, ParameterList
-from ansible_collections.ovm.messaging.plugins.module_utils.guest.reporter import CONFIGURATION, GUEST, Reporter
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.reporter import (
+    CONFIGURATION,
+    EVERYTHING,
+    GUEST,
+    Reporter,
+)
 from ansible_collections.ovm.messaging.plugins.module_utils.report import PREFIX
 from ansible_collections.ovm.messaging.plugins.module_utils.version import VERSION
 
@@ -155,7 +160,7 @@ class Messages:
         """Tell the host how the configuration stands. Where that cannot be done, ovmd does it as soon as it can."""
         try:
             backend = self._open(now=True)
-            Reporter(backend, backend.state, VERSION, (GUEST, CONFIGURATION)).configuration(state, **details)
+            Reporter(backend, backend.state, VERSION, _reports(self._environ)).configuration(state, **details)
         except (ChannelError, ImportError) as problem:
             self._lost(problem)
 
@@ -217,6 +222,13 @@ def _period(environ):
         return max(0.01, float(environ.get("OVM_OVF_PERIOD") or _DISC_AGAIN))
     except ValueError:
         return _DISC_AGAIN
+
+
+def _reports(environ):
+    """What of its own reports a first boot may send, as ovmd has been told."""
+    wanted = environ.get("OVM_REPORTS")
+    names = [name.strip() for name in wanted.split(",")] if wanted else EVERYTHING
+    return tuple(name for name in (GUEST, CONFIGURATION) if name in names)
 
 
 def _secrets(entries, is_secret):

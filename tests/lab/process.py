@@ -62,6 +62,19 @@ def spawn(command, log, detached, environment=None):
     )
 
 
+def gone(pid):
+    """Whether a process has ended, or does within PATIENCE. One that nobody has asked how counts as well.
+
+    Where init is a shell, as in a container, orphans stay like that.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while _state(int(pid))[0] not in "XZ":
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def last_words(log):
     """:returns: the last line of a log, or a remark that there is none."""
     with open(log, encoding="utf-8", errors="replace") as stream:

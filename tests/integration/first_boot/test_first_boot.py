@@ -47,6 +47,13 @@ def test_messages_configure_the_machine(start, machine, other_side):
     assert "s3cr3t" not in machine.logged()
 
 
+@pytest.mark.parametrize("reports, told", [("none", []), ("guest,held", []), ("configuration", ["running", "done"])])
+def test_only_what_the_host_shall_be_told_is_reported(start, machine, other_side, reports, told):
+    other_side.send(*MESSAGES)
+    assert start(OVM_REPORTS=reports).end() == DONE
+    assert machine.done == ONCE and other_side.states() == told
+
+
 def test_the_second_boot_does_nothing(start, machine, other_side):
     other_side.send(*MESSAGES)
     assert start().end() == DONE

@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from lab.process import gone
+
 PATIENCE = 60
 REQUIRED = [{"key": "x.a", "required": True}, {"key": "x.b", "required": True}]
 
@@ -22,15 +24,6 @@ def appears(path):
             return path.read_text().strip()
         time.sleep(0.02)
     raise AssertionError("%s did not appear" % path)
-
-
-def gone(process):
-    until = time.monotonic() + PATIENCE
-    while os.path.exists("/proc/%s" % process):
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@
 
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.errors imp
 from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.log import DEBUG, Log
 from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.redaction import Redactor
 from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.script import Question, Runner
+from lab.process import gone
 from lab.template_scripts import LIBRARY, Folder, coverage_environment
 
 #: What no test comes near, unless something hangs.
@@ -55,19 +55,6 @@ def run(runner):
         return runner.run(os.path.basename(path), path, "configure", parameters or {}, redactor, check)
 
     return run
-
-
-def gone(process):
-    """Whether a process has ended, waiting for it as long as need be."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        try:
-            if pathlib.Path("/proc/%s/stat" % process).read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except OSError:
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def appears(path):

@@ -3,7 +3,6 @@
 """What the daemon receives and reports, however often it is killed, and who works beside it."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.guest.daemon import 
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.readiness import Readiness
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.reporter import EVERYTHING
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.xenstore_backend import XenStoreBackend
+from lab.deaths import MOMENTS, dies
 
 NEVER = "86400"
 LONG = 60.0
@@ -147,43 +147,16 @@ class Silent:
         pass
 
 
-def daemon_that_dies(moment, step, guest, directory):
-    """Run a daemon in a forked child that is killed before or after its nth exchange with XenStore.
-
-    :returns: whether that many took place before it had nothing more to do.
-    """
-    child = os.fork()
-    if child == 0:  # pragma: no cover - not seen by the measurement
-        exchange, steps = XenStore._exchange, [0]
-
-        def dying(self, *arguments):
-            steps[0] += 1
-            if steps[0] == step and moment == "before":
-                os.kill(os.getpid(), signal.SIGKILL)
-            answer = exchange(self, *arguments)
-            if steps[0] == step and moment == "after":
-                os.kill(os.getpid(), signal.SIGKILL)
-            return answer
-
-        XenStore._exchange = dying
-        status = 1
-        try:
-            daemon = Daemon(
-                lambda: XenStoreBackend(guest.path, directory, LONG), directory, None, Silent(), Readiness({}), "1",
-                EVERYTHING,
-            )  # fmt: skip
-            daemon.start()
-            while daemon._attempt():
-                pass
-            status = 0
-        finally:
-            os._exit(status)
-    status = os.waitpid(child, 0)[1]
-    assert status == 0 or os.WTERMSIG(status) == signal.SIGKILL
-    return status != 0
+def look_at_everything(guest, directory):  # pragma: no cover - in a child that dies
+    daemon = Daemon(
+        lambda: XenStoreBackend(guest.path, directory, LONG), directory, None, Silent(), Readiness({}), "1", EVERYTHING
+    )
+    daemon.start()
+    while daemon._attempt():
+        pass
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_a_daemon_that_dies_anywhere_loses_nothing_and_repeats_nothing(
     open_guest, other_side, host, guest, environment, moment
 ):
@@ -196,7 +169,7 @@ def test_a_daemon_that_dies_anywhere_loses_nothing_and_repeats_nothing(
         for key, value in sent:
             other_side.send(key, value)
         other_side.event(b"user:pre:" + number)
-        died = daemon_that_dies(moment, step, guest, environment["OVM_STATE_DIR"])
+        died = dies(moment, step, lambda: look_at_everything(guest, environment["OVM_STATE_DIR"]))
         other_side.receive()
         # What was kept must not be applied once more, over what happened since.
         kept = survivor.get(b"a") == b"2." + number

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a guest tells of itself, over real XenStore, as the other side reads it."""
 
-import os
 import select
-import signal
+from functools import partial
 
 import pytest
 
@@ -22,6 +21,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import 
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.reporter import EVERYTHING, Reporter
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.xenstore_backend import XenStoreBackend
 from ansible_collections.ovm.messaging.plugins.module_utils.report import Report
+from lab.deaths import MOMENTS, dies
 
 LONG = 20.0
 ETH0 = {"name": "eth0", "mac": "00:16:3e:00:00:01", "addresses": ["192.0.2.5/24", "2001:db8::5/64"]}
@@ -367,7 +367,12 @@ def test_addresses_that_cannot_be_read_hold_nothing_else_up(backend, side):
     assert keys(side.collect()) == [report.GUEST]
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+def report_once(guest, state):  # pragma: no cover - in a child that dies
+    with XenStoreBackend(guest.path, state, LONG) as backend:
+        Reporter(backend, backend.state, "1").report()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_a_reporter_that_is_killed_at_any_exchange(guest, host_end, tmp_path, moment):
     """Whatever it was doing: the next one tells the rest."""
     side, step, died = Side(host_end), 0, True
@@ -376,30 +381,9 @@ def test_a_reporter_that_is_killed_at_any_exchange(guest, host_end, tmp_path, mo
         state = str(tmp_path / ("%d" % step))
         with XenStoreBackend(guest.path, state, LONG) as backend:
             backend.set([Message(b"a", b"1"), Message(b"b", b"2")])
-        child = os.fork()
-        if child == 0:  # pragma: no cover - not seen by the measurement
-            _die_at(moment, step)
-            with XenStoreBackend(guest.path, state, LONG) as backend:
-                Reporter(backend, backend.state, "1").report()
-            os._exit(0)
-        died = os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        died = dies(moment, step, partial(report_once, guest, state))
         with XenStoreBackend(guest.path, state, LONG) as backend:
             assert Reporter(backend, backend.state, "1").report() is False
             told = side.report()
             assert told.boot == backend.state.life and told.holds(b"a", b"1") and told.holds(b"b", b"2")
     assert step > 8
-
-
-def _die_at(moment, step):  # pragma: no cover - in that child
-    exchange, steps = XenStore._exchange, [0]
-
-    def dying(self, *arguments):
-        steps[0] += 1
-        if steps[0] == step and moment == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        answer = exchange(self, *arguments)
-        if steps[0] == step and moment == "after":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return answer
-
-    XenStore._exchange = dying

@@ -4,7 +4,6 @@
 
 import os
 import select
-import signal
 import subprocess
 import sys
 import threading
@@ -34,6 +33,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.guest.events import 
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.plan import absent, carry_out, present
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.wake import Listener
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.xenstore_backend import XenStoreBackend
+from lab.deaths import MOMENTS, dies
 from lab.ovmapi import Device
 
 LONG = 20.0
@@ -360,34 +360,7 @@ def test_a_plan_is_carried_out(backend, host_end):
 RECEIVING, SENDING = 43, 10
 
 
-def child_that_dies(moment, step, work):
-    """Run work in a forked child that is killed before or after its nth exchange with XenStore; whether it was."""
-    child = os.fork()
-    if child == 0:  # pragma: no cover - not seen by the measurement
-        exchange, steps = XenStore._exchange, [0]
-
-        def dying(self, *arguments):
-            steps[0] += 1
-            if steps[0] == step and moment == "before":
-                os.kill(os.getpid(), signal.SIGKILL)
-            answer = exchange(self, *arguments)
-            if steps[0] == step and moment == "after":
-                os.kill(os.getpid(), signal.SIGKILL)
-            return answer
-
-        XenStore._exchange = dying
-        status = 1
-        try:
-            work()
-            status = 0
-        finally:
-            os._exit(status)
-    status = os.waitpid(child, 0)[1]
-    assert status == 0 or os.WTERMSIG(status) == signal.SIGKILL
-    return status != 0
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("step", range(1, RECEIVING + 1))
 def test_a_receiver_that_dies_anywhere_loses_nothing_and_repeats_nothing(
     open_guest, host_end, host, guest, state, moment, step
@@ -401,7 +374,7 @@ def test_a_receiver_that_dies_anywhere_loses_nothing_and_repeats_nothing(
         with XenStoreBackend(guest.path, state, LONG) as dying:
             dying.receive()
 
-    assert child_that_dies(moment, step, receive)
+    assert dies(moment, step, receive)
     survivor = open_guest()
     if survivor.get(b"a") is None:  # it died before it kept anything
         assert survivor.receive() == sent and survivor.get(b"a") == b"2"
@@ -414,7 +387,7 @@ def test_a_receiver_that_dies_anywhere_loses_nothing_and_repeats_nothing(
     assert survivor.receive() == [(b"a", b"3")]
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("step", range(1, SENDING + 1))
 def test_a_sender_that_dies_anywhere_leaves_a_list_that_was_sent(open_guest, host_end, guest, state, moment, step):
     messages = [Message(b"a", b"1"), Message(b"b", b"x" * 4000)]
@@ -423,7 +396,7 @@ def test_a_sender_that_dies_anywhere_leaves_a_list_that_was_sent(open_guest, hos
         with XenStoreBackend(guest.path, state, LONG) as dying:
             dying.set(messages)
 
-    assert child_that_dies(moment, step, send)
+    assert dies(moment, step, send)
     survivor = open_guest()
     stored = pairs(survivor)
     survivor.set([Message(b"c", b"3")])

@@ -38,6 +38,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.host.message_store i
     Retention,
 )
 from ansible_collections.ovm.messaging.plugins.module_utils.vms import RUNNING, STOPPED
+from lab.deaths import MOMENTS, dies
 
 LONG = 20.0
 
@@ -610,7 +611,7 @@ def test_machines_that_send_nothing_are_looked_at_too(open_host, make_guest, vm_
 EXCHANGES = 22
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("step", range(1, EXCHANGES + 1))
 def test_a_collector_that_dies_anywhere_loses_nothing_and_repeats_nothing(
     xenstored, directory, guest, host, say, stored, open_host, monkeypatch, moment, step
@@ -620,27 +621,7 @@ def test_a_collector_that_dies_anywhere_loses_nothing_and_repeats_nothing(
     say(guest, *pairs)
     host.write(FROM + b"/4", b"lost")
     host.write(FROM + b"/last-write", b"4")
-    child = os.fork()
-    if child == 0:  # pragma: no cover - not seen by the measurement
-        exchange, steps = XenStore._exchange, [0]
-
-        def dying(self, *arguments):
-            steps[0] += 1
-            if steps[0] == step and moment == "before":
-                os.kill(os.getpid(), signal.SIGKILL)
-            answer = exchange(self, *arguments)
-            if steps[0] == step and moment == "after":
-                os.kill(os.getpid(), signal.SIGKILL)
-            return answer
-
-        XenStore._exchange = dying
-        status = 1
-        try:
-            Host(xenstored.path, directory, LONG).collect()
-            status = 0
-        finally:
-            os._exit(status)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert dies(moment, step, lambda: Host(xenstored.path, directory, LONG).collect())
     here = open_host()
     say(guest, (b"c", b"3"))
     calm(here)

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Folders of scripts for ovm-template-config, as a guest has them in /etc/template.d."""
 
-import glob
 import os
 import pathlib
-import subprocess
 import sys
+
+from .programs import PYTHONS, python2
 
 #: Scripts as they are in the field; their first lines name what a guest has.
 FIELD_SCRIPTS = pathlib.Path(__file__).with_name("field_scripts")
@@ -38,26 +38,12 @@ main(describe, {{{targets}}}, check={check})
 """
 
 
-def python2():
-    """The path of a Python 2, or None where this machine has none."""
-    root = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
-    folders = sorted(glob.glob(root + "/versions/2.7*/bin")) + os.environ["PATH"].split(os.pathsep)
-    for folder in folders:
-        path = os.path.join(folder, "python2.7")
-        runs = [path, "-c", "import json"]
-        if os.path.exists(path) and not subprocess.run(runs, capture_output=True, check=False).returncode:
-            return path
-    return None
-
-
 def pythons():
     """The Pythons that scripts are tried with: this one, all that programs are tried with, and a Python 2.
 
     :rtype: dict of name to path
     """
-    named = [path for path in os.environ.get("OVM_TARGET_PYTHONS", "").split(os.pathsep) if path]
-    found = {os.path.basename(path): path for path in named}
-    found["this"] = sys.executable
+    found = dict(PYTHONS, this=sys.executable)
     old = python2()
     if old:
         found["python2.7"] = old

@@ -21,8 +21,8 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.message impo
 from ansible_collections.ovm.messaging.programs import build
 from ansible_collections.ovm.messaging.tests.integration.ovmd import conftest as ovmd_conftest
 
-# fixtures of those tests, and what they run on
-PYTHONS, programs, pythons = ovmd_conftest.PYTHONS, ovmd_conftest.programs, ovmd_conftest.pythons
+# fixtures of those tests
+programs, pythons = ovmd_conftest.programs, ovmd_conftest.pythons
 
 #: Seconds after which something counts as not coming.
 PATIENCE = 60

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from ansible_collections.ovm.messaging.tests.integration.daemon.conftest import PYTHONS, until
+from ansible_collections.ovm.messaging.tests.integration.daemon.conftest import until
+from lab.programs import PYTHONS
 
 NEVER = "86400"
 OK, BAD_INPUT, NO_CHANNEL, RUNS_ALREADY = 0, 2, 3, 7

@@ -2,15 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """First boots by each Python that a guest might have: from messages, from a disc, and from the console."""
 
-import pathlib
-import shutil
-import tempfile
-
 import pytest
 
-from ansible_collections.ovm.messaging.programs import build
-from ansible_collections.ovm.messaging.tests.integration.ovmd.conftest import PYTHONS
 from lab.daemon import Daemon
+from lab.programs import PYTHONS, Built
 
 from .conftest import ONCE, ROOT_PASSWORD
 from .test_console import PASSWORD, Screen
@@ -20,11 +15,8 @@ from .test_first_boot import MESSAGES, make_disc
 @pytest.fixture(scope="module", params=list(PYTHONS))
 def program(request):
     """The program as a guest with that Python has it."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="first-"))  # its path has to be short
-    python = folder / "python"
-    python.symlink_to(PYTHONS[request.param])
-    yield build.build("ovm-template-config", folder, str(python), [PYTHONS[request.param]])[0]
-    shutil.rmtree(folder)
+    with Built("ovm-template-config") as program:
+        yield program(request.param)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import pathlib
 import stat
 import subprocess
-import sys
 
 import pytest
 import yaml
@@ -15,6 +14,7 @@ import yaml
 from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.scripts import Scripts
 from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.targets import TARGETS
 from ansible_collections.ovm.messaging.programs import build
+from lab.programs import PYTHONS
 
 MODULE = pathlib.Path(build.ROOT, "plugins/modules/ovm_template_script.py")
 
@@ -266,8 +266,7 @@ def test_a_long_script_is_not_shown(play, task, folder):
 
 
 def test_the_old_python_of_a_guest_runs_it(local_play, task, folder):
-    """The oldest that there is here; ansible-core of the tests may want a newer one, so the module runs alone."""
-    pythons = [path for path in os.environ.get("OVM_TARGET_PYTHONS", "").split(os.pathsep) if path] or [sys.executable]
+    """All that there are here; ansible-core of the tests may want a newer one, so the module runs alone."""
     code = (
         "import sys, types; "
         "package = types.ModuleType('ansible.module_utils.basic'); package.env_fallback = None; "
@@ -279,7 +278,7 @@ def test_the_old_python_of_a_guest_runs_it(local_play, task, folder):
         "module.exit_json = lambda **result: print(result['changed'], result['targets']['configure']); "
         "glue.run(module); glue.run(module); module.params['state'] = 'absent'; glue.run(module)"
     ) % (HELLO, str(folder))
-    for python in pythons:
+    for python in PYTHONS.values():
         done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60, check=False)
         assert (done.stdout, done.stderr) == ("True 5\nFalse 5\nTrue None\n", ""), python
 

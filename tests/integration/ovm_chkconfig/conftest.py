@@ -3,19 +3,14 @@
 """ovm-chkconfig as a guest has it: the built program, run by each Python that a guest might have."""
 
 import os
-import pathlib
-import shutil
 import subprocess
-import sys
-import tempfile
 
 import pytest
 
-from ansible_collections.ovm.messaging.programs import build
+from lab.programs import PYTHONS, Built
 
 #: Seconds after which a program counts as hanging.
 PATIENCE = 60
-PYTHONS = [path for path in os.environ.get("OVM_TARGET_PYTHONS", "").split(os.pathsep) if path] or [sys.executable]
 
 
 class Chkconfig:
@@ -67,23 +62,11 @@ class Chkconfig:
 @pytest.fixture(scope="session")
 def programs():
     """A function from a Python to the program that it runs."""
-    # A first line is short, so the paths in it have to be.
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="chk-"))
-    built = {}
-
-    def program(python):
-        if python not in built:
-            link = folder / os.path.basename(python)
-            link.symlink_to(python)
-            place = folder / ("for-" + link.name)
-            built[python] = build.build("ovm-chkconfig", place, str(link), [python])[0]
-        return built[python]
-
-    yield program
-    shutil.rmtree(folder)
+    with Built("ovm-chkconfig") as program:
+        yield program
 
 
-@pytest.fixture(params=PYTHONS, ids=os.path.basename)
+@pytest.fixture(params=list(PYTHONS))
 def chkconfig(request, programs, tmp_path):
     """ovm-chkconfig by each Python, and two scripts."""
     found = Chkconfig(programs(request.param), tmp_path / "template.d")
@@ -95,6 +78,6 @@ def chkconfig(request, programs, tmp_path):
 @pytest.fixture
 def one_chkconfig(programs, tmp_path):
     """The same by the oldest Python only, and no script."""
-    found = Chkconfig(programs(PYTHONS[0]), tmp_path / "template.d")
+    found = Chkconfig(programs(next(iter(PYTHONS))), tmp_path / "template.d")
     (found.folder / "scripts").mkdir(parents=True)
     return found

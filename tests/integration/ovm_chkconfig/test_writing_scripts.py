@@ -2,23 +2,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The script in docs/writing-scripts.md does what that says, by each Python that a guest might have."""
 
-import glob
 import json
 import os
 import pathlib
-import shutil
 import subprocess
-import tempfile
 
 import pytest
 
 from ansible_collections.ovm.messaging.programs import build
+from lab.programs import PYTHONS, Built
+from lab.template_scripts import pythons
 
 MANUAL = pathlib.Path(build.ROOT, "docs", "writing-scripts.md").read_text()
 KEY = "com.example.motd"
-PYTHONS = [path for path in os.environ.get("OVM_TARGET_PYTHONS", "").split(os.pathsep) if path] or ["/usr/bin/python3"]
-# Old guests have it; where this machine does not, that goes untried.
-PYTHONS += glob.glob(os.path.expanduser("~/.pyenv/versions/2.7*/bin/python2.7"))[:1]
+INTERPRETERS = pythons()
 
 
 def run(command, environment, stdin=""):
@@ -31,20 +28,17 @@ def run(command, environment, stdin=""):
 
 @pytest.fixture(scope="module")
 def template_config():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="tpl-"))
-    python = folder / "python"
-    python.symlink_to([path for path in PYTHONS if "python3" in path][0])
-    yield str(build.build("ovm-template-config", folder, str(python), [str(python)])[0])
-    shutil.rmtree(folder)
+    with Built("ovm-template-config") as program:
+        yield str(program(next(iter(PYTHONS))))
 
 
-@pytest.fixture(params=PYTHONS, ids=os.path.basename)
+@pytest.fixture(params=list(INTERPRETERS))
 def motd(request, one_chkconfig, tmp_path):
     """The file that the script writes; the script is installed as the manual says."""
     motd = tmp_path / "motd"
     example = MANUAL.split("```python\n", 1)[1].split("```", 1)[0]
     assert example.startswith("#!/usr/bin/python3\n") and '"/etc/motd"' in example
-    example = example.replace("/usr/bin/python3", request.param, 1).replace("/etc/motd", str(motd))
+    example = example.replace("/usr/bin/python3", INTERPRETERS[request.param], 1).replace("/etc/motd", str(motd))
     path = one_chkconfig.put("motd")
     path.write_text(example)
     assert one_chkconfig("--add", "motd") == (0, "", "")

@@ -3,21 +3,15 @@
 """ovm-template-config as a guest has it: the built program, run by each Python that a guest might have."""
 
 import json
-import os
-import pathlib
-import shutil
 import subprocess
-import sys
-import tempfile
 
 import pytest
 
-from ansible_collections.ovm.messaging.programs import build
-from lab.template_scripts import Folder, python2
+from lab.programs import PYTHONS, Built, python2
+from lab.template_scripts import Folder
 
 #: Seconds after which a program counts as hanging.
 PATIENCE = 60
-PYTHONS = [path for path in os.environ.get("OVM_TARGET_PYTHONS", "").split(os.pathsep) if path] or [sys.executable]
 
 
 class TemplateConfig:
@@ -74,23 +68,11 @@ class TemplateConfig:
 @pytest.fixture(scope="session")
 def programs():
     """A function from a Python to the program that it runs."""
-    # A first line is short, so the paths in it have to be.
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="otc-"))
-    built = {}
-
-    def program(python):
-        if python not in built:
-            link = folder / os.path.basename(python)
-            link.symlink_to(python)
-            place = folder / ("for-" + link.name)
-            built[python] = build.build("ovm-template-config", place, str(link), [python])[0]
-        return built[python]
-
-    yield program
-    shutil.rmtree(folder)
+    with Built("ovm-template-config") as program:
+        yield program
 
 
-@pytest.fixture(params=PYTHONS, ids=os.path.basename)
+@pytest.fixture(params=list(PYTHONS))
 def python(request):
     """The path of each Python."""
     return request.param
@@ -105,7 +87,7 @@ def run(programs, python, tmp_path):
 @pytest.fixture
 def one_run(programs, tmp_path):
     """The same by the oldest Python only."""
-    return TemplateConfig(programs(PYTHONS[0]), tmp_path)
+    return TemplateConfig(programs(next(iter(PYTHONS))), tmp_path)
 
 
 @pytest.fixture

@@ -2,49 +2,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ovmd as a guest has it: the built program, run by each Python that a guest might have."""
 
-import glob
-import os
-import pathlib
-import shutil
 import subprocess
-import sys
-import tempfile
 
 import pytest
 
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
-from ansible_collections.ovm.messaging.programs import build
 from lab.daemon import KINDS, Daemon
+from lab.programs import PYTHONS, Built
 
 #: Seconds after which a program counts as hanging.
 PATIENCE = 60
-VERSIONS = ["3.%d" % minor for minor in range(6, 15)]
-
-
-def target_pythons():
-    """The Pythons to run programs with: those that the toolchain found, else what runs on this machine.
-
-    :rtype: dict of version to path
-    """
-    named = os.environ.get("OVM_TARGET_PYTHONS")
-    if named:
-        paths = named.split(os.pathsep)
-        return {os.path.basename(path): path for path in paths}
-    root = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
-    folders = sorted(glob.glob(root + "/versions/*/bin")) + os.environ["PATH"].split(os.pathsep)
-    found = {}
-    for version in VERSIONS:
-        for folder in folders:
-            path = os.path.join(folder, "python" + version)
-            runs = [path, "-c", "import sqlite3"]
-            if os.path.exists(path) and not subprocess.run(runs, capture_output=True, check=False).returncode:
-                found["python" + version] = path
-                break
-    return found or {os.path.basename(sys.executable): sys.executable}
-
-
-PYTHONS = target_pythons()
 
 
 class Ovmd:
@@ -92,18 +60,8 @@ class Host:
 @pytest.fixture(scope="session")
 def programs():
     """ovmd built for each Python: a function from the Python's name to the file."""
-    # A first line is short, so the paths in it have to be. Programs must be readable by other users, too.
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="ovmd-"))
-    folder.chmod(0o755)
-
-    def program(python):
-        link = folder / python
-        if not link.exists():
-            link.symlink_to(PYTHONS[python])
-        return build.build("ovmd", folder / ("for-" + python), str(link), [PYTHONS[python]])[0]
-
-    yield program
-    shutil.rmtree(folder)
+    with Built("ovmd") as program:
+        yield program
 
 
 @pytest.fixture(scope="session")

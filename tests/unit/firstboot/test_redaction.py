@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.ovm.messaging.plugins.module_utils.firstboot import redaction
 from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.redaction import WITHHELD, Redactor
-from lab.template_scripts import python2
+from lab.programs import python2
 
 SECRETS = ["hunter2", "qu\"o\\t'e$ `x`", "h\u00fc\u00df\u20ac", "odd \udcff byte", "tab\tbed", "  spaces  "]
 

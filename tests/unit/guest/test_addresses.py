@@ -15,9 +15,9 @@ import pytest
 from ansible_collections.ovm.messaging.plugins.module_utils.guest import addresses
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.addresses import Addresses, Interrupted, parse
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import AddressesUnavailable
+from lab.programs import PYTHONS
 
 LONG = 60.0
-PYTHONS = [python for python in os.environ.get("OVM_TARGET_PYTHONS", "").split(":") if python] or [sys.executable]
 
 
 # Messages as the kernel makes them
@@ -172,7 +172,7 @@ with Addresses() as here:
 """
 
 
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", PYTHONS.values(), ids=PYTHONS)
 def test_every_python_says_the_same(python):
     with Addresses() as here:
         assert subprocess.check_output([python, "-c", HERE], text=True) == "%r\n" % here.interfaces()

@@ -25,6 +25,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.guest.parameter_list
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.wake import Listener
 from ansible_collections.ovm.messaging.plugins.module_utils.report import Report
 from lab.ovmapi import Device, Process
+from lab.programs import PYTHONS
 
 REGISTER, UNREGISTER, READ, SEND, COUNT, BY_INDEX = 0x803, 0x805, 0x80C, 0x80D, 0x80E, 0x80F
 WRITE, DELETE, ALL_NAMES, SIZE_BY_NAME, FILTER, POST = 0x811, 0x812, 0x820, 0x822, 0x823, 0x824
@@ -33,7 +34,6 @@ NEW_PARAM, USER, MORE_PROCESSING = 0x40, 0x20, 0x4000
 HEADER_RECORD = struct.Struct("=QHHHH" if struct.calcsize("P") == 8 else "=IHHHH")
 FILTER_RECORD = struct.Struct("@LL")
 LONG = struct.calcsize("L")
-PYTHONS = [python for python in os.environ.get("OVM_TARGET_PYTHONS", "").split(":") if python] or [sys.executable]
 ALL_BYTES = bytes(range(1, 256))
 # Around the driver's piece size, and the limits.
 SIZES = [0, 1, 2, 2046, 2047, 2048, 2049, 4094, 4095, 4096, 4097, 6143, 6144, 8189, 8190]
@@ -203,7 +203,7 @@ class TestBackend:
         assert other.backend().get(b"k") == b"v"
 
     def test_the_same_on_every_python(self, device):
-        for python in PYTHONS:
+        for python in PYTHONS.values():
             with Process(device, python) as process, process.backend() as backend:
                 sent = len(device.sent())
                 messages = [Message(b"%d." % size + ALL_BYTES[:100], value_of(size)) for size in SIZES]

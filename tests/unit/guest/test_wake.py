@@ -13,8 +13,7 @@ import pytest
 
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import AlreadyListening, ParameterListError
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.wake import Listener, knock
-
-PYTHONS = [python for python in os.environ.get("OVM_TARGET_PYTHONS", "").split(":") if python] or [sys.executable]
+from lab.programs import PYTHONS
 
 
 @pytest.fixture(params=["short", "long" * 40])
@@ -90,7 +89,7 @@ listener.close()
 """
 
 
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", PYTHONS.values(), ids=PYTHONS)
 def test_every_python_knocks_and_listens(python, directory, listener, tmp_path):
     own = tmp_path / "own"
     own.mkdir()

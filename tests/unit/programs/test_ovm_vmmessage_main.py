@@ -3,10 +3,8 @@
 """What ovm_vmmessage makes of errors. All else it does is tested with a gateway."""
 
 import inspect
-import os
 import pathlib
 import subprocess
-import sys
 
 import pytest
 
@@ -14,6 +12,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils import problem, vms
 from ansible_collections.ovm.messaging.plugins.module_utils.manager import dialect, errors
 from ansible_collections.ovm.messaging.plugins.module_utils.version import VERSION
 from ansible_collections.ovm.messaging.programs import build
+from lab.programs import PYTHONS
 
 CODES = {
     errors.MissingLibrary: 7,
@@ -79,11 +78,6 @@ def test_an_error_is_one_line_whatever_it_quotes(program, monkeypatch, capfd):
     assert capfd.readouterr() == ("", "ovm_vmmessage: there is no 'a\\x1b[2J\\nb\\udcff': look\n")
 
 
-def pythons():
-    """The Pythons that the toolchain found on this machine: they have no libraries."""
-    return (os.environ.get("OVM_TARGET_PYTHONS") or sys.executable).split(os.pathsep)
-
-
 def test_a_python_without_requests_whichever_it_is(tmp_path):
     path, _written = build.build("ovm_vmmessage", tmp_path)
 
@@ -94,7 +88,7 @@ def test_a_python_without_requests_whichever_it_is(tmp_path):
         return done.returncode, done.stdout, done.stderr
 
     missing = b"ovm_vmmessage: the Python library requests is not installed: install requests 2.20 or newer\n"
-    for python in pythons():
+    for python in PYTHONS.values():
         assert run(python, "--version") == (0, b"ovm_vmmessage %s\n" % VERSION.encode(), b""), python
         assert run(python, "--help")[::2] == (0, b""), python
         assert run(python, "-z")[:2] == (2, b""), python

@@ -11,11 +11,11 @@ import sys
 import pytest
 
 from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.header import read_header
+from lab.programs import PYTHONS
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SCRIPTS = ROOT / "roles/ovmd/files/scripts"
 LIBRARY = ROOT / "programs/ovm-template-config/lib"
-PYTHONS = [path for path in os.environ.get("OVM_TARGET_PYTHONS", "").split(os.pathsep) if path] or [sys.executable]
 PRIORITIES = {
     "authentication": {"configure": 90, "reconfigure": 90, "cleanup": 90},
     "datetime": {"configure": 50, "reconfigure": 50, "cleanup": 50},
@@ -95,7 +95,7 @@ def test_headers(name):
 
 
 @pytest.mark.parametrize("name", sorted(PRIORITIES))
-@pytest.mark.parametrize("python", PYTHONS, ids=os.path.basename)
+@pytest.mark.parametrize("python", PYTHONS.values(), ids=PYTHONS)
 def test_configure(run, system, python, name):
     before = system.snapshot()
     for arguments, changed in ((["--check"], True), ([], True), (["--check"], False), ([], False)):

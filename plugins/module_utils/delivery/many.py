@@ -3,6 +3,7 @@
 """Many virtual machines at a time, and waiting for all of them together."""
 
 import time
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 
 from .. import vms as machines
@@ -12,7 +13,7 @@ from ..problem import Problem
 _SHORTEST, _GROWTH = 0.1, 1.5
 
 
-class Machine:
+class Machine(ABC):
     """One virtual machine of a run, and how it fares: what both kinds of runs have in common.
 
     :ivar str asked: what it was called in the request.
@@ -25,13 +26,13 @@ class Machine:
         self.asked, self.vm, self.problem = asked, vm, problem
         self.waited = 0.0
 
+    @abstractmethod
     def unmet(self) -> "list[str]":
         """Look anew: what is still missing of what is waited for, in words."""
-        raise NotImplementedError
 
+    @abstractmethod
     def late(self, missing: "list[str]", timeout: float) -> Problem:
         """What to say when time is up."""
-        raise NotImplementedError
 
 
 def select(carrier, names: "list[str]", kind) -> list:

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the renderers have in common: each knows one of the services that manage network interfaces."""
 
+from abc import ABC, abstractmethod
+
 #: In the first line of every file that is ours.
 MARK = "# Written by ovm-template-config; it writes it anew.\n"
 
 
-class Renderer:
+class Renderer(ABC):
     """Makes one service's files.
 
     :ivar str name: what errors and documentation call the service.
@@ -20,21 +22,21 @@ class Renderer:
         self.machine = machine
 
     @classmethod
+    @abstractmethod
     def used(cls, machine):
         """:returns: whether the service manages this system's network: it is installed, and on."""
-        raise NotImplementedError
 
     @classmethod
     def usable(cls, machine):
         """:returns: whether it could, where no service does."""
         return cls.used(machine)
 
+    @abstractmethod
     def files(self, interface):
         """What there is to write for an interface.
 
         :returns: ``{path: text, or None for a file that has to go}``
         """
-        raise NotImplementedError
 
     def others(self, interface):
         """What defines the same interface and cannot be taken away by files().
@@ -43,24 +45,24 @@ class Renderer:
         """
         return []
 
-    def check(self, interfaces):
+    def check(self, interfaces):  # noqa: B027 - few have to
         """Refuse what this service cannot do; nothing has been changed yet.
 
         :raises Failed: saying what.
         """
 
-    def before(self, interfaces):
+    def before(self, interfaces):  # noqa: B027 - few have to
         """Called before the files of these interfaces are changed."""
 
-    def after(self, interfaces):
+    def after(self, interfaces):  # noqa: B027 - few have to
         """Called when all is written, with those that were changed, if any: tell the service, if it runs already."""
 
     @classmethod
+    @abstractmethod
     def seal(cls, machine):
         """Remove what is ours, and what belongs to this one machine."""
-        raise NotImplementedError
 
-    @staticmethod
+    @staticmethod  # noqa: B027 - few have to
     def mode(path):
         """:returns: the permissions of a file; None: the usual."""
 

@@ -172,8 +172,9 @@ def test_killed_at_every_step(lives, boot, part):
     for step in tried:
         lives.begin()
         machine = lives.machine
-        code, _steps = first_boot(machine, step)
-        assert code == -signal.SIGKILL, (step, code)
+        code, steps = first_boot(machine, step)
+        # Not every life has as many steps: one may end before it is killed.
+        assert code == -signal.SIGKILL or (code == 0 and count - 10 < steps < step), (step, code, steps)
         assert machine.asked or step > count - 10, step  # the flag is the last to change
         before, has_note = list(machine.done), (machine.state / initial.NOTE).exists()
         asked = machine.asked

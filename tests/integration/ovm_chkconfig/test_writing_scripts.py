@@ -29,7 +29,7 @@ def run(command, environment, stdin=""):
 @pytest.fixture(scope="module")
 def template_config():
     with Built("ovm-template-config") as program:
-        yield str(program(next(iter(PYTHONS))))
+        yield str(program(list(PYTHONS)[0]))
 
 
 @pytest.fixture(params=list(INTERPRETERS))

@@ -9,16 +9,25 @@ import time
 
 import pytest
 
+from ansible_collections.ovm.messaging.plugins.module_utils.guest import signals as subject
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.signals import HEARD, Ended, Signals, fork
 
 
 @pytest.fixture
 def signals():
-    before = {number: signal.getsignal(number) for number in HEARD}
+    numbers = (*HEARD, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
     made = Signals()
     yield made
     made.close()
-    assert {number: signal.getsignal(number) for number in HEARD} == before
+    assert {number: signal.getsignal(number) for number in numbers} == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def in_our_code(function):
+    """Call a function from code of the collection, which then goes on until it is cut off."""
+    code = compile("function()\nwhile True: pass", "ours", "exec")
+    exec(code, {"__name__": subject.__name__, "function": function})
 
 
 def send(number):
@@ -38,13 +47,30 @@ def test_a_signal_ends_a_poll_and_is_there_once(signals):
 def test_an_end_cuts_off_what_may_be_cut_off(signals, number):
     with pytest.raises(Ended):
         with signals.interruptible():
-            send(number)
-            time.sleep(60)
+            in_our_code(lambda: send(number))
     assert signals.ending
     # and nothing more begins
     with pytest.raises(Ended):
         with signals.interruptible():
             raise AssertionError("begun")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_other_code_is_not_cut_off_in_the_middle(signals, number):
+    """It may hold a lock that whatever is done at the end needs."""
+    done = []
+
+    def other():
+        send(number)
+        until = time.monotonic() + 0.1
+        while time.monotonic() < until:
+            pass
+        done.append(True)
+
+    with pytest.raises(Ended):
+        with signals.interruptible():
+            in_our_code(other)
+    assert done == [True] and signals.ending
 
 
 def test_an_end_elsewhere_is_noted(signals):

@@ -7,7 +7,10 @@ To have them, ``pytest_plugins = ["lab.fixtures"]`` in a conftest.py.
 
 import pytest
 
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import QuotaExceeded
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.guest_end import GuestEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 
 from . import parts
@@ -56,6 +59,23 @@ def guest(make_guest):
 def host_end(guest, host):
     """The host's end of the channel to that guest."""
     return HostEnd(host, guest.domid)
+
+
+@pytest.fixture
+def no_room(guest, host_end):
+    """That guest has no room left in XenStore: messages of the host take it up. How many they are."""
+    sent = 0
+    with XenStore(guest.path) as store:
+        while True:
+            for _unused in range(16):
+                host_end.send(Message(b"key-%d" % sent, b"value"), 20)
+                sent += 1
+            try:
+                GuestEnd(store).send(Message(b"key", b"value"), 0.1)
+            except QuotaExceeded:
+                return sent
+            for arrival in host_end.inbox.pending():
+                host_end.inbox.discard(arrival)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 """The channel as a guest uses it, over its own XenStore connection."""
 
 from . import layout
-from .errors import NotFound
+from .errors import NotFound, QuotaExceeded
 from .inbox import Inbox
 from .message import Message
 from .outbox import Outbox
@@ -21,7 +21,7 @@ class GuestEnd:
     def __init__(self, store: XenStore) -> None:
         self.store = store
         self.inbox = Inbox(store, layout.TO_GUEST, 0, layout.join)
-        self._outbox = Outbox(store, layout.FROM_GUEST, layout.KEY_LIMIT_FROM_GUEST)
+        self._outbox = Outbox(store, layout.FROM_GUEST, layout.KEY_LIMIT_FROM_GUEST, layout.TO_GUEST)
 
     def send(self, message: Message, timeout: float) -> int:
         """Send a message to the host; see Outbox.send."""
@@ -30,6 +30,10 @@ class GuestEnd:
     def send_together(self, messages: "list[Message]", timeout: float) -> int:
         """Send several messages to the host, all of them or none; see Outbox.send_together."""
         return self._outbox.send_together(messages, timeout)
+
+    def wait_for_room(self, timeout: float, full: QuotaExceeded) -> None:
+        """Return when a message that was refused may find room; see Outbox.wait_for_room."""
+        self._outbox.wait_for_room(timeout, full)
 
     def uncollected(self) -> int:
         """:returns: how many messages the host has not removed yet."""

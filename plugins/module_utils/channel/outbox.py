@@ -24,10 +24,15 @@ class Outbox:
     :param XenStore store: the connection.
     :param bytes directory: path of ``to-guest`` or ``from-guest``.
     :param int key_limit: bytes of the longest key in this direction.
+    :param bytes opposite: path of the other direction's directory, if what waits there counts
+        against the same quota: a guest's share has all that either side puts into its channel.
     """
 
-    def __init__(self, store: XenStore, directory: bytes, key_limit: int) -> None:
+    def __init__(self, store: XenStore, directory: bytes, key_limit: int, opposite: "bytes | None" = None) -> None:
         self._store, self._directory, self._key_limit = store, directory, key_limit
+        self._sharing = [directory] + [opposite] * (opposite is not None)
+        # Both directions of a channel are in one node.
+        self._room = directory if opposite is None else directory.rpartition(b"/")[0]
         self._last_write = layout.child(directory, layout.LAST_WRITE)
 
     def send(self, message: Message, timeout: float) -> int:
@@ -47,7 +52,7 @@ class Outbox:
             try:
                 return self.send_together([message], deadline - time.monotonic())
             except QuotaExceeded as full:
-                self._wait_for_room(deadline, full)
+                self.wait_for_room(deadline - time.monotonic(), full)
 
     def send_together(self, messages: "list[Message]", timeout: float) -> int:
         """Send several messages in order, all of them or none, in half the requests that one by one takes.
@@ -93,25 +98,44 @@ class Outbox:
             found.append(layout.counter(transaction.read(self._last_write)) or 0)
         return max(found or [0])
 
-    def _waiting(self) -> int:
-        return len(layout.numbers(self._store.directory(self._directory)))
+    def wait_for_room(self, timeout: float, full: QuotaExceeded) -> None:
+        """Return when something was collected since a message was refused.
 
-    def _wait_for_room(self, deadline: float, full: QuotaExceeded) -> None:
-        """Return when the other side has collected something; raise when it does not in time."""
-        waiting = self._waiting()
+        :param float timeout: seconds that this may take.
+        :param QuotaExceeded full: the refusal.
+        :raises QuotaExceeded: there is nothing to be collected, or nobody does it in time.
+        """
+        deadline = time.monotonic() + timeout
+        before = self._waiting()
         token = b"room:" + self._directory
-        if waiting:
-            self._store.watch(self._directory, token)
+        if any(before):
+            self._store.watch(self._room, token)
             try:
                 while time.monotonic() < deadline:
-                    if self._waiting() < waiting:
+                    if any(now < then for now, then in zip(self._waiting(), before)):
                         return
                     self._store.wait(max(0, deadline - time.monotonic()), token)
             finally:
-                self._store.unwatch(self._directory, token)
+                self._store.unwatch(self._room, token)
         refusal = QuotaExceeded(
-            "no room in XenStore: %d messages in %s wait to be collected" % (waiting, self._directory.decode("ascii")),
-            "see that the other side runs and reads, then send again",
+            "no room in XenStore: %s wait to be collected"
+            % " and ".join(
+                "%d messages in %s" % (count, directory.decode("ascii"))
+                for count, directory in zip(before, self._sharing)
+                if count or directory == self._directory
+            ),
+            "see that %s, then send again"
+            % ("both sides run and read" if any(before[1:]) else "the other side runs and reads"),
         )
         refusal.code = full.code
         raise refusal from full
+
+    def _waiting(self) -> "list[int]":
+        """How many messages there are in each directory that shares the room."""
+        return [self._count(directory) for directory in self._sharing]
+
+    def _count(self, directory):
+        try:
+            return len(layout.numbers(self._store.directory(directory)))
+        except NotFound:
+            return 0

@@ -322,28 +322,37 @@ class XenStore(Requests):
         """
         deadline = self._deadline()
         pause = 0.0005
+        obstacle = None  # type: XenStoreError | None
         while True:
             transacting = _Transacting(self)
             try:
                 with transacting as transaction:
                     result = work(transaction)
                 return result  # noqa: RET504 - not before the commit has succeeded
-            except Conflict as conflict:
-                if time.monotonic() + pause >= deadline:
-                    raise Conflict(
-                        "a transaction met other writers again and again until its time was over",
-                        "try again, or allow more time",
-                    ) from conflict
+            except Conflict:
+                obstacle = Conflict(
+                    "a transaction met other writers again and again until its time was over",
+                    "try again, or allow more time",
+                )
             except ConnectionLost:
                 # Nothing of it took effect unless the commit was on its way.
                 if transacting.committing or time.monotonic() >= deadline:
                     raise
-            except QuotaExceeded:
+            except QuotaExceeded as refusal:
                 # So many transactions of this domain are open, for a moment: their number is limited.
-                if transacting.begun or time.monotonic() + pause >= deadline:
+                if transacting.begun:
                     raise
+                obstacle = refusal
+            except DeadlineExceeded as late:
+                # It is told what the time went by with, where nothing can have taken effect.
+                if obstacle is None or transacting.committing:
+                    raise
+                raise obstacle from late
             # Writers that collided must not do so again in step.
-            time.sleep(pause * (0.5 + os.urandom(1)[0] / 256.0))
+            nap = pause * (0.5 + os.urandom(1)[0] / 256.0)
+            if obstacle is not None and time.monotonic() + nap >= deadline:
+                raise obstacle
+            time.sleep(nap)
             pause = min(pause * 2, 0.05)
 
     # The exchange

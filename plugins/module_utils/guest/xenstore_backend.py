@@ -193,7 +193,7 @@ class XenStoreBackend:
                 except QuotaExceeded:
                     # As many as there is room for, then the others as the host makes some.
                     for message in together:
-                        self._transmit([message], secret, sent)
+                        self._transmit_alone(message, secret, sent)
         finally:
             if sent:
                 self._knock()
@@ -201,33 +201,33 @@ class XenStoreBackend:
     def _transmit(self, messages: "list[Message]", secret, sent: "list[bytes]") -> None:
         """Send some messages, all or none, and store them; their keys are appended to ``sent``.
 
-        :raises QuotaExceeded: only for several: there is not room for all.
+        :raises QuotaExceeded: there is not room for all.
         """
-        alone = len(messages) == 1
         # The lock keeps the list's order that of the transmissions.
         with self._list.writing():
             try:
-                if alone:
-                    self._end.send(messages[0], self._timeout)
-                else:
-                    self._end.send_together(messages, self._timeout)
+                self._end.send_together(messages, self._timeout)
+            except QuotaExceeded:
+                raise
             except ChannelError as problem:
-                if isinstance(problem, QuotaExceeded) and not alone:
-                    raise
-                raise SendFailed(
-                    "the parameter '%s'%s was not sent: %s"
-                    % (
-                        display(messages[0].key),
-                        "" if alone else " (with %d more)" % (len(messages) - 1),
-                        problem.text,
-                    ),
-                    problem.remedy,
-                    sent,
-                ) from problem
+                raise _not_sent(messages, problem, sent) from problem
             for message in messages:
                 if message.key != layout.EVENT_KEY:
                     self._list.put(message, message.key in secret)
         sent += [message.key for message in messages]
+
+    def _transmit_alone(self, message: Message, secret, sent: "list[bytes]") -> None:
+        """Send one message, and wait for room where there is none."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                return self._transmit([message], secret, sent)
+            except QuotaExceeded as full:
+                try:
+                    # With the list unlocked: the room may be made by whoever receives into it.
+                    self._end.wait_for_room(deadline - time.monotonic(), full)
+                except ChannelError as problem:
+                    raise _not_sent([message], problem, sent) from problem
 
     def conceal(self, keys: "list[bytes]") -> None:
         with self._list.writing():
@@ -247,3 +247,12 @@ class XenStoreBackend:
         if deleted:
             self._knock()
         return deleted
+
+
+def _not_sent(messages: "list[Message]", problem: ChannelError, sent: "list[bytes]") -> SendFailed:
+    return SendFailed(
+        "the parameter '%s'%s was not sent: %s"
+        % (display(messages[0].key), " (with %d more)" % (len(messages) - 1) if messages[1:] else "", problem.text),
+        problem.remedy,
+        sent,
+    )

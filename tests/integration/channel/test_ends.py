@@ -5,6 +5,7 @@
 import multiprocessing
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +22,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors impor
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.guest_end import GuestEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.outbox import Outbox
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 
 ALL_BYTES = bytes(range(1, 256))
@@ -243,6 +245,28 @@ def test_a_sender_waits_for_room(guest_end, host_end, xenstored):
     guest_end.send(message(9999), LONG)
     collector.join()
     assert len(received(host_end.inbox)) == sent
+
+
+def test_messages_of_the_host_that_take_up_the_room_are_named(guest_end, no_room):
+    with pytest.raises(QuotaExceeded) as found:
+        guest_end.send(message(1), 0.1)
+    assert str(found.value) == (
+        "no room in XenStore: 0 messages in control/oracle-vmapi/from-guest and %d messages in "
+        "control/oracle-vmapi/to-guest wait to be collected: see that both sides run and read, then send again" % no_room
+    )
+
+
+def test_a_sender_waits_for_room_that_its_own_side_makes(guest, guest_end, host_end, no_room, monkeypatch):
+    waits = threading.Event()
+    wait_for_room = Outbox.wait_for_room
+    monkeypatch.setattr(Outbox, "wait_for_room", lambda *arguments: (waits.set(), wait_for_room(*arguments)))
+    with ThreadPoolExecutor() as pool:
+        sender = pool.submit(guest_end.send, message(1), LONG)
+        assert waits.wait(LONG)
+        with XenStore(guest.path) as store:
+            assert len(received(GuestEnd(store).inbox)) == no_room
+        sender.result(LONG)
+    assert [found[1] for found in received(host_end.inbox)] == [b"key-1"]
 
 
 def test_a_quota_that_has_nothing_to_do_with_messages_is_told_at_once(guest, guest_end, host_end):

@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -18,6 +19,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors impor
 )
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.outbox import Outbox
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 from ansible_collections.ovm.messaging.plugins.module_utils.guest import backend as backends
 from ansible_collections.ovm.messaging.plugins.module_utils.guest import parameter_list
@@ -302,6 +304,26 @@ def test_what_was_sent_before_a_failure_is_stored_and_named(open_guest, host_end
     assert sent == [b"key-%d" % n for n in range(len(sent))] and 0 < len(sent) < 700
     assert str(failure.value).startswith("the parameter 'key-%d' was not sent: no room in XenStore" % len(sent))
     assert [entry.key for entry in backend.entries()] == sent == [message.key for message in heard(host_end)]
+
+
+def test_room_that_the_daemon_makes_by_receiving_is_waited_for(
+    open_guest, guest, state, host_end, no_room, monkeypatch
+):
+    """The list is not locked meanwhile: the daemon receives into it."""
+    daemon, waits = open_guest(), threading.Event()
+    wait_for_room = Outbox.wait_for_room
+    monkeypatch.setattr(Outbox, "wait_for_room", lambda *arguments: (waits.set(), wait_for_room(*arguments)))
+
+    def set_own():
+        with XenStoreBackend(guest.path, state, LONG) as backend:
+            backend.set([Message(b"own", b"1")])
+
+    with ThreadPoolExecutor() as pool:
+        setting = pool.submit(set_own)
+        assert waits.wait(LONG)
+        assert len(daemon.receive()) == no_room
+        setting.result(LONG)
+    assert heard(host_end) == [(b"own", b"1")]
 
 
 def test_many_parameters_are_sent_in_order_and_together(backend, host_end, host):

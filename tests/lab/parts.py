@@ -6,22 +6,19 @@ All of it is kept in the cache folder. Nothing needs root, nothing is installed,
 system's own apt state is neither needed nor touched.
 """
 
-import contextlib
-import fcntl
 import glob
 import hashlib
 import os
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections import namedtuple
 
 from . import LabError
+from .apt import Apt, os_release
+from .making import cache, last_error, made, run, say, workplace
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
 
 #: What is taken of all that Xen's tools depend on: their own libraries, and those that a
 #: minimal system lacks. The C library and what every system has stay the system's.
@@ -61,18 +58,6 @@ class Parts(namedtuple("Parts", ("root", "shim"))):
         """:returns: value of LD_LIBRARY_PATH for those programs."""
         folders = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/xen-*/lib/*-linux-gnu*")
         return ":".join(found for folder in folders for found in sorted(glob.glob(os.path.join(self.root, folder))))
-
-
-def cache():
-    """:returns: the lab's part of the cache folder, which is made if need be."""
-    path = os.path.join(os.path.abspath(os.environ.get("OVM_CACHE") or os.path.join(ROOT, ".cache")), "lab")
-    try:
-        os.makedirs(path, exist_ok=True)
-    except OSError as problem:
-        raise LabError(
-            "cannot make the folder %s (%s): set OVM_CACHE to a folder of your own" % (path, problem.strerror)
-        ) from problem
-    return path
 
 
 def get():
@@ -131,13 +116,12 @@ def compiled(source, *options):
         key = hashlib.sha256(repr((FLAGS, options, _platform())).encode() + stream.read()).hexdigest()
     name = os.path.splitext(os.path.basename(source))[0]
     path = os.path.join(cache(), "%s-%s.so" % (name, key[:16]))
-    if not os.path.exists(path):
-        with _lock("compiling %s" % name):
-            if not os.path.exists(path):
-                with _workplace() as place:
-                    _compile(source, options, place)
-                    os.rename(os.path.join(place, "made.so"), path)
-    return path
+
+    def make(place):
+        _compile(source, options, place)
+        return os.path.join(place, "made.so")
+
+    return made(path, "compiling %s" % name, make)
 
 
 # --- packages ---------------------------------------------------------------------------
@@ -149,18 +133,17 @@ def _unpacked(name, fetch):
     :param fetch: a function that has them in <place>/root, given a place.
     """
     path = os.path.join(cache(), "%s-%s" % (name, _platform()))
-    if not os.path.isdir(path):
-        with _lock("fetching %s" % name.capitalize()):
-            if not os.path.isdir(path):
-                with _workplace() as place:
-                    fetch(place)
-                    os.rename(os.path.join(place, "root"), path)
-    return path
+
+    def make(place):
+        fetch(place)
+        return os.path.join(place, "root")
+
+    return made(path, "fetching %s" % name.capitalize(), make)
 
 
 def _fetch_xen(place):
     # As if nothing were installed: what is wanted is the same on every machine.
-    apt = _Apt(place, "/dev/null")
+    apt = Apt(place, "/dev/null")
     newest = max(
         re.findall(r"^xen-utils-(\d+)\.(\d+)$", apt.run("apt-cache", "pkgnames", "xen-utils-").stdout, re.M),
         key=lambda version: (int(version[0]), int(version[1])),
@@ -169,7 +152,7 @@ def _fetch_xen(place):
     if newest is None:
         raise LabError(
             "apt offers no package xen-utils-4.x%s: have /etc/apt name a mirror of Debian 12 or newer, or of "
-            "Ubuntu's universe, that this machine reaches" % _last_error(apt.updated)
+            "Ubuntu's universe, that this machine reaches" % last_error(apt.updated)
         )
     utilities = "xen-utils-%s.%s" % newest
     names = [name for name in apt.needed(utilities, "xenstore-utils") if WANTED.match(name)]
@@ -179,7 +162,7 @@ def _fetch_xen(place):
 def _fetch_chromium(place):
     try:
         # Only what is missing here: a browser needs nearly all that a desktop has.
-        apt = _Apt(place, "/var/lib/dpkg/status")
+        apt = Apt(place, "/var/lib/dpkg/status")
         apt.unpack(apt.needed(*CHROMIUM))
     except LabError as problem:
         raise LabError(
@@ -189,84 +172,13 @@ def _fetch_chromium(place):
 
 
 def _fetch_command(place, package):
-    apt = _Apt(place, "/var/lib/dpkg/status")
+    apt = Apt(place, "/var/lib/dpkg/status")
     apt.unpack(apt.needed(package))
-
-
-class _Apt:
-    """apt with the system's sources and keys but a state of its own; nothing is ever installed.
-
-    :param str place: folder for all that it makes.
-    :param str status: file that says what counts as installed.
-    :ivar updated: how reading the package lists went.
-    """
-
-    def __init__(self, place, status):
-        for command in ("apt-get", "apt-cache", "dpkg"):
-            if not shutil.which(command):
-                raise LabError("there is no %s: use Debian 12 or newer, or Ubuntu; a container will do" % command)
-        self._place = place
-        architecture = _run(["dpkg", "--print-architecture"]).stdout.strip()
-        for folder in ("state/lists/partial", "cache/archives/partial"):
-            os.makedirs(os.path.join(place, folder))
-        self._configuration = os.path.join(place, "apt.conf")
-        lines = [
-            'Dir::State "%s/state";' % place,
-            'Dir::State::status "%s";' % status,
-            'Dir::Cache "%s/cache";' % place,
-            # As root, apt would become another user, who may not write here.
-            'APT::Sandbox::User "root";',
-            "#clear APT::Architectures;",
-            'APT::Architectures { "%s"; };' % architecture,
-            'Acquire::Languages "none";',
-            'Acquire::Retries "3";',
-        ]
-        # Hooks of the system would touch the system.
-        lines += ["#clear APT::Update::%s;" % hook for hook in ("Pre-Invoke", "Post-Invoke", "Post-Invoke-Success")]
-        with open(self._configuration, "w", encoding="utf-8") as stream:
-            stream.write("\n".join(lines) + "\n")
-        _say("reading this system's package lists (into the cache; the system's own stay as they are)")
-        self.updated = self.run("apt-get", "update")
-
-    def needed(self, *names):
-        """The names of packages and of all that they depend on, without what is installed.
-
-        :rtype: list of str
-        """
-        plan = self.run("apt-get", "--simulate", "--no-install-recommends", "install", *names)
-        # An upgrade has the installed version in square brackets.
-        found = re.findall(r"^Inst (\S+) \(", plan.stdout, re.M)
-        if plan.returncode or not found:
-            raise LabError(
-                "apt cannot resolve %s%s: see that /etc/apt is whole"
-                % (" ".join(names), _last_error(plan if self.updated.returncode == 0 else self.updated))
-            )
-        return found
-
-    def unpack(self, names):
-        """Have these packages in <place>/root."""
-        _say("fetching %d packages: %s" % (len(names), " ".join(names)))
-        debs = os.path.join(self._place, "debs")
-        os.mkdir(debs)
-        fetched = self.run("apt-get", "download", *names, cwd=debs)
-        if fetched.returncode:
-            raise LabError(
-                "apt could not fetch packages%s: see the mirrors in /etc/apt, and try again" % _last_error(fetched)
-            )
-        for deb in sorted(os.listdir(debs)):
-            unpacked = _run(["dpkg", "--extract", os.path.join(debs, deb), os.path.join(self._place, "root")])
-            if unpacked.returncode:
-                raise LabError("cannot unpack %s%s: see that there is space left" % (deb, _last_error(unpacked)))
-
-    def run(self, command, *arguments, cwd=None):
-        return _run([command, "--quiet", "--config-file", self._configuration, *arguments], cwd=cwd)
 
 
 def _platform():
     """What the packages and libraries depend on, as part of a file name."""
-    release = {}
-    with contextlib.suppress(OSError), open("/etc/os-release", encoding="utf-8") as stream:
-        release = dict(line.rstrip().split("=", 1) for line in stream if "=" in line)
+    release = os_release()
     version = release.get("VERSION_ID") or release.get("VERSION_CODENAME", "")
     parts = release.get("ID", "linux"), version, os.uname().machine
     return "-".join(re.sub(r"[^\w.]", "", part) for part in parts)
@@ -282,16 +194,15 @@ def _compile(source, options, place):
     for name in COMPILERS:
         compiler = shutil.which(name)
         if compiler:
-            done = _run([compiler, *arguments])
+            done = run([compiler, *arguments])
             if not done.returncode:
                 return
             failed = failed or done
     # A compiler without the headers of the C library, as in many containers, is none either.
-    done = _run([_zig(failed), "cc", *arguments], ZIG_GLOBAL_CACHE_DIR=os.path.join(place, "zig-cache"))
+    done = run([_zig(failed), "cc", *arguments], ZIG_GLOBAL_CACHE_DIR=os.path.join(place, "zig-cache"))
     if done.returncode:
         raise LabError(
-            "cannot compile %s%s: install the packages gcc and libc6-dev"
-            % (os.path.basename(source), _last_error(done))
+            "cannot compile %s%s: install the packages gcc and libc6-dev" % (os.path.basename(source), last_error(done))
         )
 
 
@@ -302,62 +213,14 @@ def _zig(failed):
     """
     path = os.path.join(cache(), "zig-" + hashlib.sha256(ZIG.encode()).hexdigest()[:8])
     if not os.path.isdir(path):
-        why = "the C compiler does not work%s" % _last_error(failed) if failed else "there is no C compiler"
-        _say("%s: fetching one with pip: %s" % (why, ZIG))
-        with _workplace() as place:
+        why = "the C compiler does not work%s" % last_error(failed) if failed else "there is no C compiler"
+        say("%s: fetching one with pip: %s" % (why, ZIG))
+        with workplace() as place:
             target = os.path.join(place, "zig")
-            done = _run([sys.executable, "-m", "pip", "--quiet", "install", "--no-deps", "--target", target, ZIG])
+            done = run([sys.executable, "-m", "pip", "--quiet", "install", "--no-deps", "--target", target, ZIG])
             if done.returncode:
                 raise LabError(
-                    "%s, and pip gets none%s: install the packages gcc and libc6-dev" % (why, _last_error(done))
+                    "%s, and pip gets none%s: install the packages gcc and libc6-dev" % (why, last_error(done))
                 )
             os.rename(target, path)
     return os.path.join(path, "ziglang", "zig")
-
-
-# --- common -----------------------------------------------------------------------------
-
-
-def _say(text):
-    print("lab: " + text, file=sys.stderr, flush=True)
-
-
-def _run(command, cwd=None, **environment):
-    """Run a command to its end; standard output and error are kept as text."""
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env=dict(os.environ, LC_ALL="C.UTF-8", **environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-
-
-def _last_error(done):
-    """What a command said went wrong, in brackets, for the middle of a sentence; at most one line."""
-    lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-    errors = [line for line in lines if re.search(r"error|^E:", line, re.I)]
-    return " (%s)" % (errors or lines)[-1] if lines else ""
-
-
-@contextlib.contextmanager
-def _lock(what):
-    """One process at a time makes parts; the others wait and then find them."""
-    with open(os.path.join(cache(), "lock"), "a", encoding="utf-8") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _say("waiting for another process that makes the lab (%s)" % what)
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
-@contextlib.contextmanager
-def _workplace():
-    """A folder in the cache, removed afterwards: what is done moves out of it as a whole."""
-    with tempfile.TemporaryDirectory(prefix="making-", dir=cache()) as place:
-        os.chmod(place, 0o755)  # apt's methods may run as another user
-        yield place

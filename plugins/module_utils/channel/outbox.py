@@ -30,7 +30,7 @@ class Outbox:
 
     def __init__(self, store: XenStore, directory: bytes, key_limit: int, opposite: "bytes | None" = None) -> None:
         self._store, self._directory, self._key_limit = store, directory, key_limit
-        self._sharing = [directory] + [opposite] * (opposite is not None)
+        self._sharing = [directory] if opposite is None else [directory, opposite]
         # Both directions of a channel are in one node.
         self._room = directory if opposite is None else directory.rpartition(b"/")[0]
         self._last_write = layout.child(directory, layout.LAST_WRITE)

@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writers, each a process of its own: in a guest by every way that there is, and in dom0."""
+
+import functools
+import subprocess
+import time
+
+from guest_core import LONG, open_backend
+from processes import together
+from values import value_of
+
+from ansible_collections.ovm.messaging.plugins.module_utils.channel import layout
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import QuotaExceeded
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.guest_end import GuestEnd
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.outbox import TOGETHER
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
+from ansible_collections.ovm.messaging.plugins.module_utils.host.host import Host
+
+# Parameters of one run of ovmd, and of one task of a module.
+_OF_A_RUN, _OF_A_TASK = 50, 50
+# Of the largest messages so many take a third of a guest's share.
+_WAITING = 48
+
+
+def from_guest(writers, count, command="ovmd"):
+    """Send so many messages from each of several writers at once.
+
+    A writer's messages have one key, ``writer-N``, and count from 0.
+
+    :param writers: the way that each of them goes, of WAYS.
+    """
+    together([functools.partial(WAYS[way], writer, count, command) for writer, way in enumerate(writers)])
+
+
+def _messages(writer, count):
+    return [Message(b"writer-%d" % writer, b"%d" % number) for number in range(count)]
+
+
+def _by_command(writer, count, command):
+    """As a person does: ovmd -p."""
+    messages = _messages(writer, count)
+    for start in range(0, count, _OF_A_RUN):
+        options = []
+        for key, value in messages[start : start + _OF_A_RUN]:
+            options += ["-p", key + b"=" + value]
+        done = subprocess.run([command, "-d0", *options], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        if done.returncode:
+            raise RuntimeError("%s ended with code %d: %r" % (command, done.returncode, done.stderr))
+
+
+def _by_list(writer, count, _command):
+    """Through the guest's core, one parameter after the other."""
+    with open_backend() as backend:
+        for message in _messages(writer, count):
+            backend.set([message])
+
+
+def _by_module(writer, count, _command):
+    """Likewise, as a task of ovm_guest_param does: many parameters in one go."""
+    messages = _messages(writer, count)
+    with open_backend() as backend:
+        for start in range(0, count, _OF_A_TASK):
+            backend.set(messages[start : start + _OF_A_TASK])
+
+
+def _by_channel(writer, count, _command):
+    """Past the parameter list and its lock: only XenStore keeps this one and the others apart."""
+    with XenStore(timeout=LONG) as store:
+        end = GuestEnd(store)
+        for message in _messages(writer, count):
+            end.send(message, LONG)
+
+
+WAYS = {"command": _by_command, "list": _by_list, "module": _by_module, "channel": _by_channel}
+
+
+def from_host(directory, name, senders, count):
+    """Send so many messages from each of several processes in dom0, through the host's core, as the gateway does.
+
+    Their keys are ``SENDER.NUMBER``.
+
+    :param str directory: the message store.
+    :param str name: the virtual machine's.
+    """
+
+    def send(sender):
+        with Host(directory=directory, timeout=LONG) as host:
+            [vm] = [vm for vm in host.vms() if vm.name == name]
+            for start in range(0, count, _OF_A_TASK):
+                numbers = range(start, min(start + _OF_A_TASK, count))
+                host.send(vm, [(b"%d.%d" % (sender, number), b"value %d" % number) for number in numbers], log=False)
+
+    together([functools.partial(send, sender) for sender in range(senders)])
+
+
+def sizes_from_guest(sizes):
+    """Send a message for each of several sizes, see values; the size is its key."""
+    with XenStore(timeout=LONG) as store:
+        _send_sizes(GuestEnd(store), sizes)
+
+
+def sizes_from_host(domid, sizes):
+    """The same to a guest. Of its share of XenStore enough is left for what it sends itself."""
+    directory = layout.child(layout.home(domid), layout.TO_GUEST)
+
+    def wait_for_room():
+        while len(layout.numbers(store.directory(directory))) > _WAITING:
+            time.sleep(0.02)
+
+    with XenStore(timeout=LONG, role="host") as store:
+        _send_sizes(HostEnd(store, domid), sizes, wait_for_room)
+
+
+def _send_sizes(end, sizes, wait_for_room=lambda: None):
+    for start in range(0, len(sizes), TOGETHER):
+        wait_for_room()
+        messages = [Message(b"%d" % size, value_of(size)) for size in sizes[start : start + TOGETHER]]
+        try:
+            end._outbox.send_together(messages, LONG)
+        except QuotaExceeded:
+            for message in messages:
+                end.send(message, LONG)
+
+
+def one_each(senders):
+    """Send a message from so many processes of this guest, as nearly as can be at the same moment.
+
+    :returns: nothing; all were sent.
+    """
+
+    def send(sender):
+        with XenStore(timeout=LONG) as store:
+            GuestEnd(store).send(Message(b"sender", b"%d" % sender), LONG)
+
+    together([functools.partial(send, sender) for sender in range(senders)])

@@ -117,12 +117,15 @@ class Program:
     :ivar bool listens: it takes what it gets.
     :ivar watches: (path, token) of the program -> our tokens for it; as in Linux the same
         pair may be set twice.
+    :ivar transactions: those that it has open.
+    :ivar stale: those that it had open when the guest was suspended. As in Linux it hears of
+        that when it ends them; until then XenStore gets its requests in them.
     """
 
     def __init__(self, fd, spare=None):
         self.fd, self.spare = fd, spare
         self.input, self.output = bytearray(), bytearray()
-        self.watches, self.transactions = {}, set()
+        self.watches, self.transactions, self.stale = {}, set(), set()
         self.interest = select.EPOLLIN
         self.listens = True
 
@@ -145,6 +148,7 @@ class Kernel:
         self._dirty = set()  # Programs that may have something to get
         self._held_back = set()  # Programs whose requests are not taken at present
         self._suspended = False
+        self._cut_off = 0  # transactions whose programs have ended in their midst
         self._waiting = []  # toolstacks that wait for the suspension
         self._poller = select.epoll()
         self._handlers = {}
@@ -300,14 +304,22 @@ class Kernel:
 
     def _clean_up(self, program):
         """End what a program that has ended left open."""
-        for transaction in program.transactions:
-            self._ask(None, 0, TRANSACTION_END, transaction, b"F\0")
+        asked = [(who, operation, detail) for who, _number, operation, detail in self._asked.values()]
+        for transaction in program.transactions | program.stale:
+            if (program, TRANSACTION_END, transaction) not in asked:
+                self._end_for_it(transaction)
         program.transactions.clear()
+        program.stale.clear()
         for (path, _unused), tokens in program.watches.items():
             for token in tokens:
                 del self._watches[token]
                 self._ask(None, 0, UNWATCH, 0, path + b"\0" + token + b"\0")
         program.watches.clear()
+
+    def _end_for_it(self, transaction):
+        """End a transaction whose program has not. A Linux that has done so hangs when it is to be suspended."""
+        self._cut_off += 1
+        self._ask(None, 0, TRANSACTION_END, transaction, b"F\0")
 
     # Requests
 
@@ -323,8 +335,15 @@ class Kernel:
 
     def _request(self, program, operation, number, transaction, payload):
         if transaction and transaction not in program.transactions:
-            self._answer(program, ERROR, number, transaction, b"ENOENT\0")
-            return
+            if transaction not in program.stale:
+                self._answer(program, ERROR, number, transaction, b"ENOENT\0")
+                return
+            if operation == TRANSACTION_END:
+                program.stale.discard(transaction)
+                wanted = payload == b"T\0"
+                answer = (ERROR, b"EAGAIN\0") if wanted else (TRANSACTION_END, b"OK\0")
+                self._answer(program, answer[0], number, transaction, answer[1])
+                return
         detail = transaction
         if operation in (WATCH, UNWATCH):
             parts = payload.split(b"\0")
@@ -390,7 +409,7 @@ class Kernel:
             if program.fd is not None:
                 program.transactions.add(begun)
             else:
-                self._ask(None, 0, TRANSACTION_END, begun, b"F\0")
+                self._end_for_it(begun)
         if program is None:
             return
         if operation == TRANSACTION_END:
@@ -427,10 +446,16 @@ class Kernel:
             if not self._asked:
                 self._is_quiet()
             return
+        if command == b"cut-off":
+            self._say(fd, b"%d\n" % self._cut_off)
+            return
         if command == b"reset":
             self._suspended = True
             self._reset(int(arguments[0]))
         elif command == b"resume":
+            for program in self._programs.values():
+                program.stale |= program.transactions
+                program.transactions.clear()
             for token, (_unused, path, _unused) in self._watches.items():
                 # Refused (EEXIST) where it is set still, as after a checkpoint.
                 self._ask(None, 0, WATCH, 0, path + b"\0" + token + b"\0")
@@ -444,18 +469,19 @@ class Kernel:
         self._handle(self._ring.notified.fileno(), self._notified)
         self._asked.clear()
         self._waiting.clear()
-        for program in self._programs.values():
-            program.transactions.clear()
 
     def _is_quiet(self):
         for fd in self._waiting:
             self._say_ok(fd)
         self._waiting.clear()
 
+    def _say_ok(self, fd):
+        self._say(fd, b"ok\n")
+
     @staticmethod
-    def _say_ok(fd):
+    def _say(fd, answer):
         try:
-            os.write(fd, b"ok\n")
+            os.write(fd, answer)
         except OSError as problem:
             if problem.errno not in (errno.EPIPE, errno.ECONNRESET, errno.EBADF):
                 raise

@@ -27,9 +27,9 @@ class GuestEnd:
         """Send a message to the host; see Outbox.send."""
         return self._outbox.send(message, timeout)
 
-    def send_together(self, messages: "list[Message]", timeout: float) -> int:
+    def send_together(self, messages: "list[Message]", timeout: float, attempts: int = 0) -> int:
         """Send several messages to the host, all of them or none; see Outbox.send_together."""
-        return self._outbox.send_together(messages, timeout)
+        return self._outbox.send_together(messages, timeout, attempts)
 
     def wait_for_room(self, timeout: float, full: QuotaExceeded) -> None:
         """Return when a message that was refused may find room; see Outbox.wait_for_room."""

@@ -12,6 +12,9 @@ from .xenstore import Transaction, XenStore
 #: Messages that may be sent together: a transaction must not get so big that readers keep
 #: disturbing it, and xenstored limits its nodes to 1024.
 TOGETHER = 16
+#: So often several messages together may meet a faster writer, before it is better to send
+#: them one by one: somebody whose transactions are short could keep on being faster.
+ATTEMPTS = 8
 
 
 class Outbox:
@@ -54,18 +57,20 @@ class Outbox:
             except QuotaExceeded as full:
                 self.wait_for_room(deadline - time.monotonic(), full)
 
-    def send_together(self, messages: "list[Message]", timeout: float) -> int:
+    def send_together(self, messages: "list[Message]", timeout: float, attempts: int = 0) -> int:
         """Send several messages in order, all of them or none, in half the requests that one by one takes.
 
         :param messages: of Message; at most TOGETHER.
+        :param int attempts: how often at most, where other writers are faster; 0 means for all the time.
         :returns: the number that the last one got.
         :raises QuotaExceeded: there is not room for all; nothing was sent. Other errors as with send.
+        :raises Conflict: other writers were faster each time; nothing was sent.
         """
         for message in messages:
             message.check(self._key_limit)
         try:
             with self._store.until(time.monotonic() + timeout):
-                return self._store.transact(lambda transaction: self._put(transaction, messages))
+                return self._store.transact(lambda transaction: self._put(transaction, messages), attempts)
         except PermissionDenied as denied:
             raise PermissionDenied(
                 "this domain may not write to " + self._directory.decode("ascii"),

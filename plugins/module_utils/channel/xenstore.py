@@ -13,6 +13,8 @@ kernel copies a queued request late). So here:
 * a lost connection is replaced, its watches set again, and a request that cannot have
   taken effect, or that only reads, is repeated; any other raises ConnectionLost;
 * a forked child opens a connection of its own and leaves the parent's alone;
+* on a device, no transaction is left open when the connection is closed, and no signal ends a
+  process in its midst: it would have Linux hang when the guest is saved or migrated later;
 * every byte value passes; errors keep XenStore's name for them and say what to do;
 * a directory of any size is read whole, where the daemon can.
 
@@ -24,8 +26,20 @@ import os
 import select
 import stat
 import time
+from _signal import (  # type: ignore[import-not-found]
+    SIG_BLOCK,
+    SIG_SETMASK,
+    SIGALRM,
+    SIGHUP,
+    SIGINT,
+    SIGQUIT,
+    SIGTERM,
+    SIGUSR1,
+    SIGUSR2,
+    pthread_sigmask,
+)
 from _socket import AF_UNIX, SO_SNDTIMEO, SOCK_STREAM, SOL_SOCKET, socket  # the socket module would cost a command 7 ms
-from _thread import allocate_lock  # likewise threading
+from _thread import allocate_lock  # likewise threading, and signal
 from collections import deque
 from struct import pack
 
@@ -63,6 +77,10 @@ _HEADER = Packet._struct
 _REPLY_LIMIT = 64 << 20
 # Requests that change nothing may be sent again when it is not known what became of them.
 _READS = frozenset((Op.READ, Op.DIRECTORY, _DIRECTORY_PART, Op.GET_PERMS))
+# These make whatever parents are missing, so they never fail for want of a node.
+_MAKES = frozenset((Op.WRITE, Op.MKDIR))
+# What may end a process, or cut it off, and has to wait for the end of a transaction.
+_ENDING = (SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2)
 
 _ERRORS = {
     b"ENOENT": (NotFound, "it does not exist"),
@@ -182,7 +200,16 @@ class Transaction(Requests):
         self._store, self._identity, self._connection = store, identity, connection
 
     def _call(self, op, path, *more, **how):
-        return self._store._request(op, (path,) + more, transaction=self._identity, connection=self._connection, **how)
+        try:
+            return self._store._request(
+                op, (path,) + more, transaction=self._identity, connection=self._connection, **how
+            )
+        except XenStoreError as problem:
+            # A guest that was suspended meanwhile: oxenstored says EIO of a transaction that it does not know, the C
+            # xenstored ENOENT. Of reads that may be meant; but then the commit is refused.
+            if problem.code == "EIO" or isinstance(problem, NotFound) and op in _MAKES:
+                raise Conflict("the transaction is gone", "try again") from problem
+            raise
 
 
 class XenStore(Requests):
@@ -202,6 +229,7 @@ class XenStore(Requests):
         self._events = deque()  # type: deque[tuple[bytes, bytes]]
         self._request_id = 0
         self._connection = 0  # how many connections there have been: tells old from new
+        self._transactions = set()  # type: set[int]  # that are open on this one
         self._fd = -1
         self._device = False
         self._buffer = bytearray()
@@ -313,16 +341,18 @@ class XenStore(Requests):
         """
         return _Transacting(self)
 
-    def transact(self, work):
+    def transact(self, work, attempts=0):
         """Do work in a transaction, again as often as another writer was faster.
 
         :param work: called with a Transaction, possibly several times; its result is returned.
-        :raises Conflict: when the deadline passed first.
+        :param int attempts: how often at most; 0 means until the deadline.
+        :raises Conflict: when the deadline passed first, or none of the attempts succeeded.
         :raises ConnectionLost: also when it is not known whether the commit took effect.
         """
         deadline = self._deadline()
         pause = 0.0005
         obstacle = None  # type: XenStoreError | None
+        beaten = 0
         while True:
             transacting = _Transacting(self)
             try:
@@ -334,6 +364,9 @@ class XenStore(Requests):
                     "a transaction met other writers again and again until its time was over",
                     "try again, or allow more time",
                 )
+                beaten += 1
+                if beaten == attempts:
+                    raise obstacle from None
             except ConnectionLost:
                 # Nothing of it took effect unless the commit was on its way.
                 if transacting.committing or time.monotonic() >= deadline:
@@ -407,6 +440,10 @@ class XenStore(Requests):
             self._disconnect()
             raise
         except OSError as problem:
+            name = errno.errorcode.get(problem.errno or 0, "").encode("ascii")
+            if self._device and op in (Op.WATCH, Op.UNWATCH) and name in _ERRORS:
+                # Linux makes these requests itself, and so hands over how XenStore refuses them.
+                return Op.ERROR, name
             self._disconnect()
             lost = ConnectionLost("the connection to XenStore at %s broke: %s" % (self.path, problem.strerror))
             lost.unsent = sent < len(data)
@@ -517,7 +554,8 @@ class XenStore(Requests):
     # The connection
 
     def _leave_to_parent(self):
-        """In a forked child: the connection, its lock and its watches' events are the parent's."""
+        """In a forked child: the connection, its lock, its transactions and its watches' events are the parent's."""
+        self._transactions.clear()
         self._disconnect()
         self._lock = allocate_lock()
         self._pid = os.getpid()
@@ -525,9 +563,20 @@ class XenStore(Requests):
 
     def _disconnect(self):
         if self._fd >= 0:
+            if self._device:
+                self._end_unheard()
             os.close(self._fd)  # never shut down: a forked relative may share the connection
         self._fd = -1
+        self._transactions.clear()
         del self._buffer[:]
+
+    def _end_unheard(self):
+        """Have Linux end the open transactions properly. It does so, in time, though nobody waits for the answer."""
+        for identity in self._transactions:
+            try:
+                os.write(self._fd, _HEADER.pack(Op.TRANSACTION_END, 0, identity, 2) + b"F\0")
+            except OSError:
+                return  # what cannot be written to has nothing to lose
 
     def _connect(self, deadline):
         try:
@@ -625,19 +674,42 @@ class _Transacting:
     def __init__(self, store):
         self.store = store
         self.begun = self.committing = False
+        self.signals = None  # that waited already
 
     def __enter__(self):
+        if not self.store._device:
+            return self._begin()
+        # The deadlines of its requests bound it.
+        self.signals = pthread_sigmask(SIG_BLOCK, ())
+        try:
+            pthread_sigmask(SIG_BLOCK, _ENDING)  # raises what the handler of one raises that came just now
+            return self._begin()
+        except BaseException:
+            pthread_sigmask(SIG_SETMASK, self.signals)
+            raise
+
+    def _begin(self):
         identity = self.store._request(Op.TRANSACTION_START, (b"",))
         if not identity.rstrip(b"\0").isdigit():
             raise ProtocolError("XenStore gave no number to a transaction")
         self.begun = True
         self.identity, self.connection = int(identity.rstrip(b"\0")), self.store._connection
+        self.store._transactions.add(self.identity)
         return Transaction(self.store, self.identity, self.connection)
 
     def __exit__(self, kind, problem, _traceback):
+        try:
+            self._end(kind)
+        finally:
+            if self.signals is not None:
+                pthread_sigmask(SIG_SETMASK, self.signals)
+
+    def _end(self, kind):
         if kind is not None and issubclass(kind, (ConnectionLost, DeadlineExceeded, ProtocolError)):
             return  # the connection is gone, and the transaction with it
         self.committing = kind is None
+        if self.connection == self.store._connection:
+            self.store._transactions.discard(self.identity)  # whatever becomes of this request, it ends it
         try:
             self.store._request(
                 Op.TRANSACTION_END,
@@ -646,9 +718,9 @@ class _Transacting:
                 connection=self.connection,
             )
         except XenStoreError as problem:
-            if kind is None and problem.code == "EINVAL":
-                # What oxenstored 4.17 says, now and then, of a commit that met another writer; of those
-                # that were looked at, none had taken effect.
+            if kind is None and problem.code in ("EINVAL", "ENOENT"):
+                # EINVAL is what oxenstored 4.17 says, now and then, of a commit that met another writer; of those
+                # that were looked at, none had taken effect. ENOENT: there is no such transaction any more.
                 raise Conflict("another writer was faster", "try again") from problem
             if kind is None:
                 raise

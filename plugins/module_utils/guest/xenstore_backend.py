@@ -9,11 +9,11 @@ it to the host and stores it; deleting is local; received messages are stored.
 import time
 
 from ..channel import layout
-from ..channel.errors import ChannelError, QuotaExceeded
+from ..channel.errors import ChannelError, Conflict, NotFound, QuotaExceeded
 from ..channel.guest_end import GuestEnd
 from ..channel.inbox import Arrival
 from ..channel.message import Message, display
-from ..channel.outbox import TOGETHER
+from ..channel.outbox import ATTEMPTS, TOGETHER
 from ..channel.reception import receive
 from ..channel.xenstore import TIMEOUT, XenStore
 from .entry import Entry
@@ -164,6 +164,12 @@ class XenStoreBackend:
     def announced(self) -> "int | None":
         return self._end.announced()
 
+    def tree(self) -> "bytes | None":
+        try:
+            return self._store.read(b"domid")
+        except NotFound:  # some toolstack that does not make it
+            return None
+
     def expect_room(self, wanted: bool) -> None:
         if wanted:
             self._watch(layout.FROM_GUEST, _COLLECTED)
@@ -190,8 +196,8 @@ class XenStoreBackend:
                 together = messages[at : at + TOGETHER]
                 try:
                     self._transmit(together, secret, sent)
-                except QuotaExceeded:
-                    # As many as there is room for, then the others as the host makes some.
+                except (QuotaExceeded, Conflict):
+                    # As many as there is room for, then the others as the host makes some; and as quickly as others.
                     for message in together:
                         self._transmit_alone(message, secret, sent)
         finally:
@@ -202,14 +208,17 @@ class XenStoreBackend:
         """Send some messages, all or none, and store them; their keys are appended to ``sent``.
 
         :raises QuotaExceeded: there is not room for all.
+        :raises Conflict: only for several: others were faster too often.
         """
         # The lock keeps the list's order that of the transmissions.
         with self._list.writing():
             try:
-                self._end.send_together(messages, self._timeout)
+                self._end.send_together(messages, self._timeout, ATTEMPTS if messages[1:] else 0)
             except QuotaExceeded:
                 raise
             except ChannelError as problem:
+                if isinstance(problem, Conflict) and messages[1:]:
+                    raise
                 raise _not_sent(messages, problem, sent) from problem
             for message in messages:
                 if message.key != layout.EVENT_KEY:

@@ -10,10 +10,18 @@ import threading
 import time
 
 from ..channel import layout
-from ..channel.errors import ConnectionLost, DeadlineExceeded, NotFound, ProtocolError, QuotaExceeded, XenStoreError
+from ..channel.errors import (
+    Conflict,
+    ConnectionLost,
+    DeadlineExceeded,
+    NotFound,
+    ProtocolError,
+    QuotaExceeded,
+    XenStoreError,
+)
 from ..channel.host_end import HostEnd
 from ..channel.message import Message, display
-from ..channel.outbox import TOGETHER, Outbox
+from ..channel.outbox import ATTEMPTS, TOGETHER, Outbox
 from ..channel.xenstore import TIMEOUT, Transaction, XenStore
 from ..problem import OutcomeUnknown
 from ..values import MASK, key_text
@@ -175,14 +183,15 @@ class Host:
                     if together == 1:
                         outbox.send(batch[0], deadline - time.monotonic())
                     else:
-                        outbox.send_together(batch, deadline - time.monotonic())
+                        outbox.send_together(batch, deadline - time.monotonic(), ATTEMPTS)
                 except _Moved:
                     self._opened.discard(domain)
                     continue
-                except QuotaExceeded as problem:
+                except (QuotaExceeded, Conflict) as problem:
                     if together == 1:
                         raise _failure(vm, batch, sent, problem) from problem
-                    together = 1  # as many as there is room for, then the others as the guest makes some
+                    # As many as there is room for, then the others as the guest makes some; and as quickly as others.
+                    together = 1
                     continue
                 except XenStoreError as problem:
                     if outbox.put and isinstance(problem, (ConnectionLost, DeadlineExceeded, ProtocolError)):

@@ -252,7 +252,8 @@ def test_messages_of_the_host_that_take_up_the_room_are_named(guest_end, no_room
         guest_end.send(message(1), 0.1)
     assert str(found.value) == (
         "no room in XenStore: 0 messages in control/oracle-vmapi/from-guest and %d messages in "
-        "control/oracle-vmapi/to-guest wait to be collected: see that both sides run and read, then send again" % no_room
+        "control/oracle-vmapi/to-guest wait to be collected: see that both sides run and read, then send again"
+        % no_room
     )
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The adapter against real daemons: every byte, every error, and every fault it has to survive."""
 
+import errno
 import fcntl
 import os
 import select
@@ -140,6 +141,21 @@ def test_a_transaction_that_always_meets_another_writer_ends_in_time(xenstored, 
         with pytest.raises(Conflict):
             with store.transaction() as transaction:
                 work(transaction)
+
+
+def test_a_transaction_that_may_be_tried_so_often_is_tried_no_more(xenstored, other):
+    other.write(b"/test/n", b"0")
+    attempts = []
+
+    def work(transaction):
+        attempts.append(transaction.read(b"/test/n"))
+        other.write(b"/test/n", b"%d" % len(attempts))
+        transaction.write(b"/test/n", b"-1")
+
+    with XenStore(xenstored.path, timeout=LONG) as store:
+        with pytest.raises(Conflict):
+            store.transact(work, 3)
+        assert attempts == [b"0", b"1", b"2"]
 
 
 def test_watches_tell_of_changes_and_only_until_they_end(host, other):
@@ -562,6 +578,25 @@ def test_a_device_that_takes_no_request_costs_no_more_than_the_deadline(tmp_path
         problem = in_time(SHORT, DeadlineExceeded, store.write, b"/x", b"x" * 4090)
         assert "did not take a request in time" in str(problem)
     os.close(pipe)
+
+
+def test_a_watch_that_linux_does_not_take_is_refused_and_the_connection_stays(guest, monkeypatch):
+    """On a device, how XenStore refuses a watch is the error of write(); the lab's device cannot do that."""
+    write, writes = os.write, []
+
+    def limited(descriptor, data):
+        kind = struct.unpack_from("I", data)[0]
+        writes.append(kind)
+        if kind == 4 and len(writes) > 1:
+            raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
+        return write(descriptor, data)
+
+    with XenStore(guest.device, timeout=LONG) as store:
+        monkeypatch.setattr(os, "write", limited)
+        store.watch(b"data", b"first")
+        assert refusal(TooBig, store.watch, b"data", b"second").code == "E2BIG"
+        assert list(store._watches) == [b"first"] and writes == [4, 4]
+        assert store.read(b"name") == b"guest-5" and writes == [4, 4, 2]
 
 
 # A daemon that talks nonsense: the one thing that real ones do not do on demand

@@ -220,7 +220,7 @@ class Quick:
     """A backend as another process has it, in the middle of something that this one does."""
 
     def __init__(self, backend):
-        self.tell, self.announced = backend.tell, backend.announced
+        self.tell, self.announced, self.tree = backend.tell, backend.announced, backend.tree
         self.expect_room = self.uncollected = lambda *_arguments: 0
 
 
@@ -348,6 +348,61 @@ def test_everything_again_for_a_tree_that_was_made_anew(backend, reporter, side,
     backend.set([Message(b"c", b"3")])  # somebody counts from 1 again
     assert reporter.report() is False
     assert {report.GUEST, report.HELD + b"a", report.HELD + b"c"} <= set(keys(side.collect()))
+
+
+@pytest.mark.parametrize("domid", [5, 6])
+def test_everything_again_where_the_guest_was_restored_in_the_midst_of_a_report(
+    backend, reporter, guest, xenstored, domid, monkeypatch, side
+):
+    """Between the look at the tree and what is told; the number may come again, as on another host."""
+    receive(backend, side, (b"a", b"1"))
+    reporter.report()
+    receive(backend, side, (b"b", b"2"))
+    side.collect()
+
+    def restoring(messages):
+        monkeypatch.undo()
+        guest.restore(domid)
+        return backend.tell(messages)
+
+    monkeypatch.setattr(backend, "tell", restoring)
+    while reporter.report():
+        backend.attend()
+    with XenStore(xenstored.path, timeout=LONG) as store:
+        there = Side(HostEnd(store, domid))
+        there.collect()
+        assert report.HELD + b"b" in there.newest and report.GUEST not in there.newest
+        while reporter.report():
+            backend.attend()
+        there.collect()
+        assert report.GUEST in there.newest and report.ADDRESSES in there.newest
+        assert there.report().holds(b"a", b"1") is True
+        assert reporter.report() is False and there.collect() == []
+
+
+def test_everything_again_where_others_have_sent_more_to_another_host_than_was_sent_before(
+    backend, reporter, side, guest, xenstored
+):
+    receive(backend, side, (b"a", b"1"))
+    reporter.report()
+    last = backend.announced()
+    guest.restore(6)
+    for n in range(last + 1):
+        backend.set([Message(b"other", b"%d" % n)])
+    while reporter.report():
+        backend.attend()
+    with XenStore(xenstored.path, timeout=LONG) as store:
+        there = Side(HostEnd(store, 6))
+        there.collect()
+        assert report.GUEST in there.newest and there.report().holds(b"a", b"1") is True
+
+
+def test_a_host_that_does_not_tell_the_number_of_the_domain(backend, reporter, side, host, guest):
+    host.remove(b"/local/domain/5/domid")
+    assert backend.tree() is None
+    receive(backend, side, (b"a", b"1"))
+    assert reporter.report() is False and side.report().holds(b"a", b"1") is True
+    assert reporter.report() is False and side.collect() == []
 
 
 def test_a_checkpoint_changes_nothing(backend, reporter, side, guest):

@@ -19,7 +19,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors impor
 )
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.outbox import Outbox
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.outbox import ATTEMPTS, Outbox
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 from ansible_collections.ovm.messaging.plugins.module_utils.guest import backend as backends
 from ansible_collections.ovm.messaging.plugins.module_utils.guest import parameter_list
@@ -324,6 +324,23 @@ def test_room_that_the_daemon_makes_by_receiving_is_waited_for(
         assert len(daemon.receive()) == no_room
         setting.result(LONG)
     assert heard(host_end) == [(b"own", b"1")]
+
+
+def test_several_go_one_by_one_where_others_are_always_faster(backend, host_end, host, monkeypatch):
+    put, together = Outbox._put, []
+
+    def beaten(outbox, transaction, messages):
+        number = put(outbox, transaction, messages)
+        if messages[1:]:
+            together.append(len(messages))
+            host.write(b"/local/domain/5/control/oracle-vmapi/from-guest/last-write", b"%d" % (100 + len(together)))
+        return number
+
+    monkeypatch.setattr(Outbox, "_put", beaten)
+    messages = [Message(b"key-%d" % n, b"v") for n in range(20)]
+    backend.set(messages)
+    assert heard(host_end) == messages == pairs(backend)
+    assert together == [16] * ATTEMPTS + [4] * ATTEMPTS
 
 
 def test_many_parameters_are_sent_in_order_and_together(backend, host_end, host):

@@ -228,6 +228,24 @@ def test_a_guest_that_makes_room_gets_everything(open_host, guest, vm_of, hear, 
     assert got == messages
 
 
+def test_several_go_one_by_one_where_others_are_always_faster(open_host, guest, vm_of, hear, host, monkeypatch):
+    here, vm = open_host(), vm_of(guest)
+    put, together = host_module.Outbox._put, []
+
+    def beaten(outbox, transaction, messages):
+        number = put(outbox, transaction, messages)
+        if messages[1:]:
+            together.append(len(messages))
+            host.write(TO + b"/last-write", b"%d" % (100 + len(together)))
+        return number
+
+    monkeypatch.setattr(host_module.Outbox, "_put", beaten)
+    messages = [(b"k-%d" % n, b"v") for n in range(20)]
+    here.send(vm, messages, False)
+    assert hear(guest) == messages
+    assert together == [16] * host_module.ATTEMPTS
+
+
 def test_a_machine_that_stops_while_it_is_sent_to(open_host, guest, vm_of, monkeypatch):
     here, vm = open_host(), vm_of(guest)
     send_together = host_module.Outbox.send_together

@@ -11,10 +11,10 @@ LINT := tests/bootstrap --lint
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity format bench programs molecule network fresh clean
+.PHONY: help demo test lint sanity format bench programs xen xen-boot xen-shell molecule network fresh clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 		printf 'make %-10s %s\n' "$$name" "$$text"; done
 
 demo: ## see it work: real XenStore, real ansible-playbook
@@ -40,6 +40,15 @@ bench: ## measure against the alternatives
 programs: ## build the command lines as single files, into build/
 	@mkdir -p build
 	@$(RUN) python programs/build.py --output build $(ARGS)
+
+xen: ## run the tests on real Xen, which QEMU computes; prints what was measured
+	@$(RUN) python -m toolchain.xen $(ARGS)
+
+xen-boot: ## of these, only that guests boot and messages go both ways
+	@$(RUN) python -m toolchain.xen --boot $(ARGS)
+
+xen-shell: ## boot real Xen with two guests, and leave it to you
+	@$(RUN) python -m lab.xen $(or $(ARGS),shell)
 
 molecule: ## try the roles on real systemd, in containers (as root: it needs podman)
 	@tests/bootstrap --molecule molecule test $(or $(ARGS),--all)

@@ -22,35 +22,61 @@ def sources(suite):
     :rtype: list of str
     :returns: lines of a sources.list without their options: ``["deb http://deb.debian.org/debian/ bookworm main"]``.
     """
-    return sorted("deb " + " ".join(line) for line in _targets() if _belongs(line[1], suite))
+    return sorted("deb " + " ".join(target) for target in _targets() if _belongs(target[1], suite))
 
 
-def _targets():
-    """Each address, suite and component that this machine's apt uses."""
+def mirrors(suite):
+    """Where a Debian release comes from on this system, whatever it is.
+
+    :rtype: list of str
+    :returns: lines of a sources.list.
+    :raises LabError: its keys are not there; with a remedy.
+    """
+    own = sources(suite) if os_release().get("VERSION_CODENAME") == suite else None
+    return own or _mirrors(suite, _targets())
+
+
+def options():
+    """How apt here reaches its mirrors: proxies, time-outs, checks.
+
+    :returns: lines for an apt.conf.
+    """
+    lines = run(["apt-config", "dump", "Acquire"]).stdout.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("Acquire::IndexTargets"))
+
+
+def _targets(*options):
+    """Each address, suite and component that this machine's apt uses.
+
+    :param options: for apt-get, if other settings than the system's are to count.
+    :rtype: set of tuple
+    """
     form = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
-    found = run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"]).stdout
+    found = run(["apt-get", *options, "indextargets", "--format", form, "Created-By: Packages"]).stdout
     return {tuple(line.split()) for line in found.splitlines() if len(line.split()) == 3}
 
 
-def _belongs(suite, release):
-    return re.fullmatch(re.escape(release) + "(-updates|-security)?", suite)
+def _belongs(name, release):
+    """Whether a suite is one of a release's."""
+    return re.fullmatch(re.escape(release) + "(-updates|-security)?", name)
 
 
-def _sources_of_any_system(suite):
-    """Lines of a sources.list for a Debian release, whatever system this is."""
-    lines = sources(suite)
-    if not lines and os_release().get("ID") == "debian":
-        own = os_release().get("VERSION_CODENAME", "")
-        lines = sorted(
-            "deb %s %s %s" % (uri, release.replace(own, suite), component)
-            for uri, release, component in _targets()
-            if own and _belongs(release, own)
-        )
-    lines = lines or ["deb " + line.format(suite) for line in _MIRRORS]
+def _mirrors(suite, targets):
+    """Lines of a sources.list for a Debian release on a system that may be another one.
+
+    :param targets: what its apt uses; see _targets().
+    :rtype: list of str
+    """
+    own = os_release().get("VERSION_CODENAME", "")
+    found = {target for target in targets if _belongs(target[1], suite)}
+    if not found and own and os_release().get("ID") == "debian":
+        # Whoever has one release has all.
+        found = {(place, name.replace(own, suite), part) for place, name, part in targets if _belongs(name, own)}
+    lines = sorted("%s %s %s" % target for target in found) or [line.format(suite) for line in _MIRRORS]
     keys = [path for path in _KEYS if os.path.exists(path)]
     if not keys:
         raise LabError("this system has not the keys of Debian's packages: install the package debian-archive-keyring")
-    return [line.replace("deb ", "deb [signed-by=%s] " % keys[0], 1) for line in lines]
+    return ["deb [signed-by=%s] %s" % (keys[0], line) for line in lines]
 
 
 def os_release():
@@ -95,19 +121,35 @@ class Apt:
         ]
         # Hooks of the system would touch the system.
         lines += ["#clear APT::Update::%s;" % hook for hook in ("Pre-Invoke", "Post-Invoke", "Post-Invoke-Success")]
+        self._configure(lines)
         if suite and os_release().get("VERSION_CODENAME") != suite:
-            listed = os.path.join(place, "sources.list")
-            with open(listed, "w", encoding="utf-8") as stream:
-                stream.write("\n".join(_sources_of_any_system(suite)) + "\n")
-            lines += ['Dir::Etc::SourceList "%s";' % listed, 'Dir::Etc::SourceParts "/dev/null";']
-            # What this system prefers is about its own packages.
-            lines += ['Dir::Etc::Preferences "/dev/null";', 'Dir::Etc::PreferencesParts "/dev/null";']
-            lines += ["#clear APT::Default-Release;"]
-        with open(self._configuration, "w", encoding="utf-8") as stream:
-            stream.write("\n".join(lines) + "\n")
+            self._configure(lines + self._foreign(suite))
         whose = suite + "'s" if suite else "this system's"
         say("reading %s package lists (into the cache; the system's own stay as they are)" % whose)
         self.updated = self.run("apt-get", "update")
+
+    def _configure(self, lines):
+        with open(self._configuration, "w", encoding="utf-8") as stream:
+            stream.write("\n".join(lines) + "\n")
+
+    def _foreign(self, suite):
+        """Settings for a release that is not this system's."""
+        # A system that has never read its lists does not know what it uses.
+        targets = _targets()
+        if not targets:
+            self.run("apt-get", "update")
+            targets = _targets("--config-file", self._configuration)
+        path = os.path.join(self._place, "sources.list")
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write("\n".join(_mirrors(suite, targets)) + "\n")
+        return [
+            'Dir::Etc::SourceList "%s";' % path,
+            'Dir::Etc::SourceParts "/dev/null";',
+            # What this system prefers is about its own packages.
+            'Dir::Etc::Preferences "/dev/null";',
+            'Dir::Etc::PreferencesParts "/dev/null";',
+            "#clear APT::Default-Release;",
+        ]
 
     def needed(self, *names):
         """The names of packages and of all that they depend on, without what is installed.

@@ -4,11 +4,14 @@
 
 import contextlib
 import fcntl
+import glob
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 from . import LabError
 
@@ -86,3 +89,16 @@ def made(path, what, make, part="lab"):
                 with workplace(part) as place:
                     os.rename(make(place), path)
     return path
+
+
+def forget(pattern, used):
+    """Remove what was made of older sources, once nobody has used it for a day.
+
+    :param str pattern: what all versions of a thing are called.
+    :param str used: the one that is used now.
+    """
+    os.utime(used)
+    for path in glob.glob(pattern):
+        with contextlib.suppress(OSError):
+            if path != used and time.time() - os.stat(path).st_mtime > 86400:
+                shutil.rmtree(path)

@@ -96,6 +96,24 @@ def ssh_keygen():
     return _command("ssh-keygen", "openssh-client")
 
 
+def ssh():
+    """The client of OpenSSH: a command to which arguments are added, and its environment.
+
+    :rtype: tuple of list and dict
+    :raises LabError: it cannot be had; with a remedy.
+    """
+    return _command("ssh", "openssh-client")
+
+
+def mmdebstrap():
+    """What makes Debian systems: a command to which arguments are added, and its environment.
+
+    :rtype: tuple of list and dict
+    :raises LabError: it cannot be had; with a remedy.
+    """
+    return _command("mmdebstrap", "mmdebstrap")
+
+
 def _command(name, package):
     installed = shutil.which(name)
     if installed:

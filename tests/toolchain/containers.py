@@ -15,6 +15,7 @@ import shlex
 import shutil
 import subprocess
 
+from lab import apt
 from toolchain import CACHE, pip_settings
 
 #: The images' archives, podman's storage and its settings.
@@ -73,7 +74,7 @@ def make_image(name, suite, packages=(), script=""):
     :param str script: run in it by the shell, at last.
     :returns: its full name.
     """
-    options, sources = _apt_options(), _apt_sources(suite)
+    options, sources = apt.options(), apt.sources(suite)
     key = hashlib.sha256(repr((options, sources, *packages, *[script] * bool(script))).encode()).hexdigest()[:12]
     image = f"{name}:{suite}-{key}"
     if subprocess.run(podman("image", "exists", image), check=False).returncode == 0:
@@ -118,30 +119,6 @@ def network_options(handover):
 
 
 # --- what this machine's settings are ---------------------------------------------------
-
-
-def _output(*command):
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def _apt_options():
-    """How apt here reaches its mirrors: proxies, time-outs, checks; lines for an apt.conf."""
-    lines = _output("apt-config", "dump", "Acquire").splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith("Acquire::IndexTargets"))
-
-
-def _apt_sources(suite):
-    """The mirrors of a suite that this machine uses, or none, which means Debian's own; lines for a sources.list."""
-    targets = _output(
-        "apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"
-    )
-    return sorted(
-        {
-            f"deb {line}"
-            for line in targets.splitlines()
-            if re.fullmatch(suite + "(-updates|-security)?", line.split()[1])
-        }
-    )
 
 
 def _mounts(pip):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fixtures of the tests on real Xen. One machine serves all tests of a run, so they run in one process."""
 
+import contextlib
 import itertools
 import os
 import time
@@ -11,11 +12,14 @@ import pytest
 from lab import making
 from lab.xen import figures, machine, packages
 from lab.xen import light as images
+from lab.xen.agent import Agent
 from lab.xen.host import Host
 from lab.xen.ssh import Key
 
 #: How many tests have failed, where the fixtures of a session can see it.
 _FAILED = pytest.StashKey()
+#: Where the logs are, if they were kept.
+_LOGS = pytest.StashKey()
 
 
 def pytest_collection_modifyitems(items):
@@ -32,20 +36,27 @@ def pytest_runtest_makereport(item):
         item.config.stash[_FAILED] = item.config.stash.get(_FAILED, 0) + 1
 
 
+def pytest_terminal_summary(terminalreporter, config):
+    if _LOGS in config.stash:
+        terminalreporter.write_line("The logs of all consoles are in %s" % config.stash[_LOGS])
+
+
 @pytest.fixture(scope="session")
 def light(request):
     """A running Machine with the light system."""
-    folder = machine.make_folder()
-    key = Key(folder)
-    with machine.Machine(images.make(folder, key.public), key, folder) as running:
-        try:
-            running.start()
-            yield running
-        finally:
-            if request.config.stash.get(_FAILED, 0) or not running.alive():
-                place = os.path.join(making.cache(packages.CACHE), "logs", time.strftime("%Y-%m-%d-%H%M%S"))
-                running.keep_logs(place)
-                making.say("the logs of all consoles are in %s" % place)
+    with machine.run_folder() as folder:
+        key = Key(folder)
+        with machine.Machine(images.make(folder, key.public), key, folder) as running:
+            started = False
+            try:
+                running.start()
+                started = True
+                yield running
+            finally:
+                if not started or request.config.stash.get(_FAILED, 0):
+                    place = os.path.join(making.cache(packages.CACHE), "logs", time.strftime("%Y-%m-%d-%H%M%S"))
+                    running.keep_logs(place)
+                    request.config.stash[_LOGS] = place
 
 
 @pytest.fixture(scope="session")
@@ -93,3 +104,37 @@ def make_domain(xen_host, _numbers):
 def figure():
     """A function that notes a measured figure, for the table at the end: ``figure(name, value, unit)``."""
     return figures.Figures().add
+
+
+@pytest.fixture(scope="session")
+def dom0_agent(xen_host):
+    """An Agent in dom0, for all tests."""
+    with Agent.on("dom0", xen_host.shell) as agent:
+        yield agent
+
+
+@pytest.fixture
+def agent_of():
+    """A function that starts an Agent on a Domain, or in a Host's dom0. It ends with the test."""
+    with contextlib.ExitStack() as started:
+        yield lambda machine: started.enter_context(Agent.on(machine.shell.name, machine.shell))
+
+
+@pytest.fixture
+def folder(xen_host):
+    """An empty folder in dom0, gone after the test."""
+    path = xen_host.shell.run("mktemp", "-d", "/tmp/test-XXXXXX").out.strip()
+    yield path
+    xen_host.shell.run("rm", "-rf", path)
+
+
+@pytest.fixture
+def prepared(xen_host):
+    """A function that opens a Domain's channel and gives its number."""
+
+    def prepare(domain):
+        domid = domain.domid
+        xen_host.shell.python("host", "prepare", domid)
+        return domid
+
+    return prepare

@@ -7,6 +7,8 @@ import statistics
 
 import pytest
 
+from lab import toolstack
+
 CHANNEL = "control/oracle-vmapi"
 
 
@@ -50,6 +52,33 @@ def test_permissions_are_what_the_lab_and_the_documents_say(make_domain, xen_hos
     assert store.permissions(home(guest) + CHANNEL + "/from-guest/1/0") == ["n" + me]
 
 
+class Recorder:
+    """Takes down what is made of a domain's nodes, in place of XenStore."""
+
+    def __init__(self):
+        self.permissions = {}
+
+    def transact(self, work):
+        work(self)
+
+    def remove(self, path):
+        assert path not in self.permissions
+
+    def write(self, path, _value):
+        self.permissions[path] = None
+
+    def set_permissions(self, path, permissions):
+        self.permissions[path] = [entry.decode() for entry in permissions]
+
+
+def test_the_emulated_lab_has_the_nodes_and_permissions_of_libxl(guest, xen_host):
+    recorder, store = Recorder(), xen_host.store
+    uuid = store.read(home(guest) + "vm").decode().rpartition("/")[2]
+    toolstack.build(recorder, guest.domid, guest.name, uuid)
+    assert len(recorder.permissions) > 30
+    assert {path: store.permissions(path) for path in recorder.permissions} == recorder.permissions
+
+
 def test_messages_go_both_ways(guest, xen_host):
     xen_host.shell.python("host", "prepare", guest.domid)
     guest.shell.run("ovmd", "-p", "from-guest=näher, my god")
@@ -61,7 +90,7 @@ def test_messages_go_both_ways(guest, xen_host):
 
 
 def test_round_trips(guest, xen_host, figure):
-    rounds = 100
+    rounds = 50
     xen_host.shell.python("host", "prepare", guest.domid)
     with guest.shell.start(*guest.shell.python_command("echo", rounds)) as echo:
         assert echo.stdout.readline() == "ready\n"

@@ -52,7 +52,13 @@ def test_a_guest_sends_beside_its_daemon(guests, dom0_agent, agent_of, daemon, f
     each = MESSAGES // len(WRITERS)
     sent = sender.begin("sending.from_guest", writers=WRITERS, count=each)
     came = dom0_agent(
-        "collecting.wait_for", LONG + 10, directory=folder, name=guest.name, count=MESSAGES, keys="writer-", timeout=LONG
+        "collecting.wait_for",
+        LONG + 10,
+        directory=folder,
+        name=guest.name,
+        count=MESSAGES,
+        keys="writer-",
+        timeout=LONG,
     )
     sent(LONG)
     had = dom0_agent("collecting.stop", directory=folder)

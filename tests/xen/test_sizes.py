@@ -38,11 +38,10 @@ def test_the_plan_has_every_size():
 
 
 @pytest.mark.parametrize("kind", PLANS)
-def test_every_size(guests, kind, prepared, dom0_agents, agent_of, figure):
+def test_every_size(xen_host, guests, kind, prepared, agent_of, figure):
     guest, (outwards, inwards) = guests[kind], PLANS[kind]
     domid = prepared(guest)
-    sending, receiving = agent_of(guest), agent_of(guest)
-    dom0_sending, dom0_receiving = dom0_agents(2)
+    sending, receiving, dom0_sending, dom0_receiving = map(agent_of, (guest, guest, xen_host, xen_host))
     start = time.monotonic()
     came = [
         dom0_receiving.begin("receiving.sizes_at_host", domid=domid, count=len(outwards), timeout=LONG),

@@ -23,6 +23,6 @@ ifconfig xenbr0 10.9.0.1 netmask 255.255.0.0 up
 
 xenstored --pid-file /run/xen/xenstored.pid
 until [ -S /run/xenstored/socket ]; do sleep 0.05; done
-/usr/lib/xen-*/bin/xen-init-dom0
+xen-init-dom0
 xenconsoled --log=guest --log-dir=/var/log/xen/console
 echo "dom0 is ready after $(cut -d' ' -f1 /proc/uptime) s"

@@ -17,7 +17,8 @@ mount -t xenfs xenfs /proc/xen
 echo 1 >/proc/sys/kernel/sysrq
 
 ifconfig lo 127.0.0.1 up
-for word in $(cat /proc/cmdline); do
+read -r arguments </proc/cmdline
+for word in $arguments; do
     case $word in
     ovm.name=*) hostname "${word#*=}" ;;
     ovm.address=*) ifconfig eth0 "${word#*=}" netmask 255.255.0.0 up ;;

@@ -7,7 +7,7 @@ import os
 import threading
 
 from .. import LabError
-from .machine import wait_until
+from .machine import KERNEL_ARGUMENTS, wait_until
 from .ssh import PATIENCE, Shell
 
 #: Seconds that xl may take.
@@ -64,9 +64,11 @@ class Host:
             "type": kind,
             "kernel": "/boot/vmlinux",
             "ramdisk": "/boot/initrd",
-            "extra": ("console=hvc0 quiet ovm.name=%s ovm.address=%s %s" % (name, address, arguments)).strip(),
+            "extra": ("%s ovm.name=%s ovm.address=%s %s" % (KERNEL_ARGUMENTS, name, address, arguments)).strip(),
             "memory": memory,
             "vcpus": 1,
+            # Else Xen computes each look at the time, which makes a PVH guest four times slower.
+            "tsc_mode": "native",
             "vif": ["mac=00:16:3e:09:%02x:%02x,bridge=xenbr0" % (high, low)],
         }
         options.update(configuration)
@@ -256,8 +258,9 @@ class Store:
         return self._ask("ls", path)
 
     def tree(self, path):
-        """All nodes below a path, with their values: relative path -> bytes."""
-        return {name: value.encode("latin-1") for name, value in self._ask("tree", path).items()}
+        """All nodes below a path, with their values: relative path -> bytes. None where there is no such node."""
+        found = self._ask("tree", path)
+        return None if found is None else {name: value.encode("latin-1") for name, value in found.items()}
 
     def permissions(self, path):
         """A node's permissions, or None where there is no such node: ``["n0", "r5"]``; the first names the owner."""

@@ -20,7 +20,7 @@ from collections import namedtuple
 from ansible_collections.ovm.messaging.programs import build
 
 from .. import LabError
-from ..making import ROOT, cache, last_error, made, run, say
+from ..making import ROOT, last_error, run, say
 from . import packages
 from .packages import PYTHON, XEN
 
@@ -63,7 +63,7 @@ def make(folder, key):
     :raises LabError: something cannot be had; with a remedy.
     """
     have = packages.get()
-    base = made(os.path.join(cache(packages.CACHE), "light-" + _key(have)), "making images", _Base(have), "xen")
+    base = packages.kept("light", _key(have), "making images", _Base(have))
     with tempfile.TemporaryDirectory(dir=folder) as place:
         ours = _our_code(have, place)
     login = {"root/.ssh/authorized_keys": (key.encode() + b"\n", 0o600)}

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A computer in QEMU that runs Xen."""
 
+import contextlib
+import fcntl
+import glob
 import json
 import os
 import re
@@ -15,13 +18,19 @@ import time
 from .. import LabError
 from ..making import cache
 from ..process import last_words
-from .packages import CACHE
+from .packages import CACHE, qemu
 from .ssh import PATIENCE, Shell
 
 #: What QEMU's processor has not: each of these breaks Xen or a guest where QEMU computes it. With smap, dom0 faults at
 #: its first return from an interrupt; with rdtscp, Xen cannot emulate what a PVH guest does; with xsave and avx, PVH
 #: guests meet an undefined instruction.
 CPU = "max,-smap,-rdtscp,-xsave,-avx,-avx2"
+#: For the kernels of dom0 and of guests. Where all programs are in their usual places, QEMU translates them once and
+#: not at each start; the rest is work that no test is about.
+KERNEL_ARGUMENTS = "console=hvc0 quiet norandmaps mitigations=off init_on_alloc=0 audit=0 apparmor=0 selinux=0"
+# In a run's folder: locked by the process that runs it.
+_LOCK = "lock"
+_held = []
 # Ends a process with the one that has started it, however that ends.
 _TIED = """
 import ctypes, os, signal, sys
@@ -101,19 +110,25 @@ class Machine:
     def _command(self):
         forwarded = "".join(",hostfwd=tcp:127.0.0.1:0-:%d" % port for port in self._ports)
         xen = "console=com1 com1=115200,8n1 dom0_mem=%dM,max:%dM dom0_max_vcpus=1 loglvl=warning noreboot"
+        arguments = "%s %s" % (KERNEL_ARGUMENTS, self._arguments)
         return [
-            *("qemu-system-x86_64", "-accel", "tcg", "-cpu", self._cpu, "-smp", "2", "-m", str(self._memory)),
+            qemu(),
+            *("-accel", "tcg", "-cpu", self._cpu, "-smp", "2", "-m", str(self._memory)),
             *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
             *("-serial", "file:serial.log", "-chardev", "stdio,id=qmp,signal=off", "-mon", "chardev=qmp,mode=control"),
             # restrict: nothing leaves this computer.
             *("-netdev", "user,id=net,restrict=on" + forwarded, "-device", "virtio-net-pci,netdev=net,romfile="),
             *("-kernel", "hypervisor", "-append", xen % (self._dom0_memory, self._dom0_memory)),
-            *("-initrd", "kernel console=hvc0 quiet %s,initrd" % self._arguments.replace(",", ",,")),
+            *("-initrd", "kernel %s,initrd" % arguments.replace(",", ",,")),
             *self._options,
         ]
 
     def alive(self):
         return bool(self._process and self._process.poll() is None)
+
+    def wait(self):
+        """Wait until it ends by itself."""
+        self._process.wait()
 
     def stop(self):
         """End it at once, and remove what belongs to it but a folder that was given."""
@@ -191,8 +206,28 @@ class Machine:
 
 
 def make_folder():
-    """A folder for a run."""
-    return tempfile.mkdtemp(prefix="run-", dir=cache(CACHE))
+    """A folder for a run, which is this process's as long as it lives. What others have left is removed."""
+    place = cache(CACHE)
+    folder = tempfile.mkdtemp(prefix="run-", dir=place)
+    held = open(os.path.join(folder, _LOCK), "wb")  # noqa: SIM115
+    fcntl.flock(held, fcntl.LOCK_EX)
+    _held.append(held)
+    for other in glob.glob(os.path.join(place, "run-*", _LOCK)):
+        with contextlib.suppress(OSError):
+            with open(other, "rb") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(os.path.dirname(other), ignore_errors=True)
+    return folder
+
+
+@contextlib.contextmanager
+def run_folder():
+    """A folder for a run, removed at its end."""
+    folder = make_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _link(source, path):

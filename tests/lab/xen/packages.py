@@ -10,12 +10,11 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 
 from .. import LabError
 from ..apt import Apt
-from ..making import ROOT, cache, last_error, made, run, say
+from ..making import ROOT, cache, forget, last_error, made, run, say
 
 #: The part of the cache folder that all of this is in.
 CACHE = "xen"
@@ -38,6 +37,17 @@ NAMES = (
 DOM0_MODULES = ("virtio_net", "virtio_pci", "bridge", "xen-evtchn", "xen-privcmd", "xen-gntdev", "xen-gntalloc")
 DOM0_MODULES += ("xenfs", "xen-netback")
 GUEST_MODULES = ("xen-netfront", "xen-evtchn", "xen-privcmd", "xenfs")
+#: What a system on a disk needs besides: in dom0 and in guests, so that one initramfs serves both.
+DISK_MODULES = ("crc32c_generic", "ext4", "virtio_blk", "xen-blkfront", "autofs4")
+#: What dom0 needs to hand disks on to guests.
+DISK_HOST_MODULES = ("xen-blkback", "loop", "dm-mod", "dm-snapshot")
+
+
+QEMU = "qemu-system-x86_64"
+#: The one that is tried, and that SUITE has. With QEMU 10, PVH guests end as soon as they start.
+QEMU_VERSION = "7.2"
+# Of all that it depends on: not what only an installed system needs.
+_QEMU_WANTED = re.compile(r"(lib|qemu-system-|seabios|zlib1g|gcc-)")
 
 
 class Packages:
@@ -83,10 +93,24 @@ def get():
     """
     if platform.machine() not in ("x86_64", "AMD64"):
         raise LabError("real Xen is tried on x86-64 only, this is %s: use such a machine" % platform.machine())
-    with open(__file__, "rb") as stream:
-        key = hashlib.sha256(stream.read()).hexdigest()[:12]
-    path = os.path.join(cache(CACHE), "packages-" + key)
-    return Packages(made(path, "fetching Xen, Linux and Python for its images", _fetch, CACHE))
+    return Packages(kept("packages", _key(), "fetching Xen, Linux and Python for its images", _fetch))
+
+
+def qemu():
+    """The path of QEMU: this system's if that is the one that is tried, else fetched where it is not there yet.
+
+    :raises LabError: it cannot be had; with a remedy.
+    """
+    found = shutil.which(QEMU)
+    if found and re.search(r"version %s\b" % re.escape(QEMU_VERSION), run([found, "--version"]).stdout):
+        return found
+    try:
+        return os.path.join(kept("qemu", _key(), "fetching QEMU", _fetch_qemu), QEMU)
+    except LabError as problem:
+        raise LabError(
+            "there is no %s %s, and it cannot be fetched: %s; or have it on the PATH (on Debian 12 as root: apt-get "
+            "install qemu-system-x86)" % (QEMU, QEMU_VERSION, problem)
+        ) from problem
 
 
 def wheels():
@@ -95,11 +119,10 @@ def wheels():
     :raises LabError: they cannot be had; with a remedy.
     """
     files = sorted(glob.glob(os.path.join(ROOT, "programs", "*", "requirements.txt")))
-    key = hashlib.sha256()
+    key = hashlib.sha256(PYTHON.encode())
     for file in files:
         with open(file, "rb") as stream:
             key.update(stream.read())
-    path = os.path.join(cache(CACHE), "wheels-%s-%s" % (PYTHON, key.hexdigest()[:12]))
 
     def make(place):
         say("fetching what ovm-gateway and ovm_vmmessage want, with pip")
@@ -117,7 +140,28 @@ def wheels():
             )
         return target
 
-    return made(path, "fetching Python libraries", make, CACHE)
+    return kept("wheels", key.hexdigest()[:12], "fetching Python libraries", make)
+
+
+def _key():
+    """What tells one version of what is fetched from another: what fetches it."""
+    with open(__file__, "rb") as stream:
+        return hashlib.sha256(stream.read()).hexdigest()[:12]
+
+
+def kept(name, key, what, make):
+    """Have a folder in the cache.
+
+    :param str name: what it has.
+    :param str key: which version of that.
+    :param str what: what is done when it is made.
+    :param make: see making.made().
+    :returns: its path.
+    """
+    start = os.path.join(cache(CACHE), name + "-")
+    path = made(start + key, what, make, CACHE)
+    forget(start + "*", path)
+    return path
 
 
 # --- fetching ---------------------------------------------------------------------------
@@ -137,7 +181,8 @@ def _fetch(place):
     _plain_hypervisor(root)
     _plain_kernel(root)
     _drop_modules(root)
-    _python_command(root)
+    _command(root, "python", PYTHON, "PYTHONHOME=$root/usr")
+    _try(root, "python", "-c", "import sqlite3, ssl, zlib")
     return root
 
 
@@ -161,27 +206,42 @@ def _plain_kernel(root):
 def _drop_modules(root):
     """Remove the kernel's modules that no image has: nearly all, and 400 MB."""
     packages = Packages(root)
-    kept = set(packages.modules(DOM0_MODULES + GUEST_MODULES))
+    kept = set(packages.modules(DOM0_MODULES + GUEST_MODULES + DISK_MODULES + DISK_HOST_MODULES))
     for path in glob.glob(os.path.join(root, "lib/modules/*/kernel/**/*.ko"), recursive=True):
         if path not in kept:
             os.unlink(path)
 
 
-def _python_command(root):
-    """Make a command of the unpacked Python, which finds its own libraries wherever the folder is."""
-    path = os.path.join(root, "python")
+def _fetch_qemu(place):
+    apt = Apt(place, "/dev/null", SUITE)
+    apt.unpack([name for name in apt.needed("qemu-system-x86") if _QEMU_WANTED.match(name)])
+    root = os.path.join(place, "root")
+    firmware = [option for name in ("qemu", "seabios") for option in ("-L", '"$root"/usr/share/' + name)]
+    _command(root, QEMU, QEMU, "QEMU_MODULE_DIR=$root/usr/lib/x86_64-linux-gnu/qemu", *firmware)
+    _try(root, QEMU, "--version")
+    return root
+
+
+def _command(root, name, program, setting, *arguments):
+    """Make a command of an unpacked program, which finds its own libraries wherever the folder is."""
+    path = os.path.join(root, name)
     with open(path, "w", encoding="utf-8") as stream:
         stream.write(
             "#!/bin/sh\n"
             'root=$(dirname "$(readlink -f "$0")")\n'
             "libraries=$root/lib/x86_64-linux-gnu:$root/usr/lib/x86_64-linux-gnu\n"
-            'PYTHONHOME=$root/usr exec "$root/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" --library-path "$libraries" '
-            '"$root/usr/bin/%s" "$@"\n' % PYTHON
+            'export "%s"\n'
+            "loader=$root/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2\n"
+            'exec "$loader" --library-path "$libraries" "$root/usr/bin/%s" %s "$@"\n'
+            % (setting, program, " ".join(arguments))
         )
     os.chmod(path, 0o755)
-    done = subprocess.run([path, "-c", "import sqlite3, ssl, zlib"], capture_output=True, text=True, check=False)
+
+
+def _try(root, name, *arguments):
+    done = run([os.path.join(root, name), *arguments])
     if done.returncode:
-        raise LabError("Debian's %s does not run here%s: use an ordinary Linux on x86-64" % (PYTHON, last_error(done)))
+        raise LabError("Debian's %s does not run here%s: use an ordinary Linux on x86-64" % (name, last_error(done)))
 
 
 # --- modules ----------------------------------------------------------------------------

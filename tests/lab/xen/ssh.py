@@ -14,7 +14,7 @@ from collections import namedtuple
 
 from .. import LabError
 from ..making import last_error, run
-from ..parts import ssh_keygen
+from ..parts import ssh, ssh_keygen
 from .light import LIBRARY
 
 #: Seconds that a machine may take until it can be reached, when nothing else is said.
@@ -63,6 +63,7 @@ class Shell:
         self.name, self.host, self.port, self._key, self._via, self.user = name, host, port, key, via, user
         self._folder = self._master = None
         self._lock = threading.RLock()
+        [self._ssh], self._environment = ssh()
 
     @property
     def destination(self):
@@ -78,10 +79,14 @@ class Shell:
             options += ["-o", "ProxyCommand=" + self._via.forwarding()]
         return [*options, "%s@%s" % (self.user, self.host)]
 
+    def program(self):
+        """The path of ssh, and its environment."""
+        return self._ssh, self._environment
+
     def forwarding(self):
         """A command that connects to a machine behind this one, as ssh's ProxyCommand wants it."""
         return (
-            shlex.join(["ssh", *self._shared(), "-W"]).replace("%", "%%")
+            shlex.join([self._ssh, *self._shared(), "-W"]).replace("%", "%%")
             + " %h:%p "
             + "%s@%s"
             % (
@@ -122,12 +127,13 @@ class Shell:
             log = os.path.join(self._folder, "log")
             with open(log, "wb") as output:
                 self._master = subprocess.Popen(
-                    ["ssh", "-M", "-N", "-S", self._socket, "-o", "ControlPersist=no"]
+                    [self._ssh, "-M", "-N", "-S", self._socket, "-o", "ControlPersist=no"]
                     + ["-o", "ConnectTimeout=%d" % max(timeout, 1), *self.destination],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
                     start_new_session=True,
+                    env=self._environment,
                 )
             deadline = time.monotonic() + timeout
             while not os.path.exists(self._socket):
@@ -155,13 +161,20 @@ class Shell:
 
     def reachable(self):
         """Whether it answers now."""
+        if self._master:
+            # What was connected once need not be there any more.
+            try:
+                return self.run("true", check=False, timeout=30).code == 0
+            except LabError:
+                self.close()
+                return False
         try:
             if self._via is None and not self._answers():
                 return False
             self.connect(10.0)
         except LabError:
             return False
-        return self.run("true", check=False, timeout=30).code == 0
+        return True
 
     def _answers(self):
         # A port that QEMU forwards takes connections long before there is anybody behind it.
@@ -190,7 +203,7 @@ class Shell:
 
     def _command(self, command):
         self.connect()
-        return ["ssh", *self._shared(), "%s@%s" % (self.user, self.host), shlex.join(command)]
+        return [self._ssh, *self._shared(), "%s@%s" % (self.user, self.host), shlex.join(command)]
 
     def run(self, *command, input=b"", timeout=120, check=True):
         """Run a command to its end.
@@ -206,7 +219,12 @@ class Shell:
             input = input.encode()
         try:
             done = subprocess.run(
-                self._command(command), input=input, capture_output=True, timeout=timeout, check=False
+                self._command(command),
+                input=input,
+                capture_output=True,
+                timeout=timeout,
+                check=False,
+                env=self._environment,
             )
         except subprocess.TimeoutExpired as late:
             raise LabError(
@@ -236,6 +254,8 @@ class Shell:
         """
         return _Started(
             self._command(command),
+            env=self._environment,
+            bufsize=1,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

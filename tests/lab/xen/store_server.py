@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run in dom0: does to XenStore what it reads from standard input, one JSON list a line, and answers likewise."""
 
+import contextlib
 import json
 import sys
 
@@ -12,8 +13,10 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore imp
 def tree(store, path):
     nodes = {}
     for name in store.directory(path):
-        nodes[name] = store.read(path + b"/" + name)
-        nodes.update({name + b"/" + below: value for below, value in tree(store, path + b"/" + name).items()})
+        # What goes meanwhile is not there.
+        with contextlib.suppress(NotFound):
+            nodes[name] = store.read(path + b"/" + name)
+            nodes.update({name + b"/" + below: value for below, value in tree(store, path + b"/" + name).items()})
     return nodes
 
 

@@ -8,11 +8,12 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 case $1 in
 online)
     # shellcheck disable=SC2154  # libxl says which card it is
-    ifconfig "$vif" up && brctl addif xenbr0 "$vif" || {
+    if ifconfig "$vif" up && brctl addif xenbr0 "$vif"; then
+        xenstore-write "$XENBUS_PATH/hotplug-status" connected
+    else
         xenstore-write "$XENBUS_PATH/hotplug-status" error
         exit 1
-    }
-    xenstore-write "$XENBUS_PATH/hotplug-status" connected
+    fi
     ;;
 esac
 exit 0

@@ -1,0 +1,370 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The full system: dom0 and its guests are ordinary Debian systems, with systemd, sshd and Python.
+
+Two disks are made, dom0's and a template of guests. dom0 boots once, with a guest of the template's
+disk. This is kept: each run begins where it has stopped then. All of it is in the cache folder.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+import time
+
+from .. import LabError
+from ..making import ROOT, cache, last_error, run, say
+from . import debian, light, machine, packages
+from .host import Domain, Host
+from .ssh import Key, Shell
+
+#: Where our own programs go on dom0, for its guests.
+GUEST_ADDRESS = "10.9.1.1"
+#: The template as a domain, and dom0's device that is its disk.
+TEMPLATE, TEMPLATE_DISK = "template", "/dev/vdb"
+#: The environment's variable with another disk for the template: an image of yours, as QEMU's raw form.
+OWN_TEMPLATE = "OVM_XEN_TEMPLATE"
+#: dom0's ports that are reached from here: sshd, and the gateway.
+PORTS = (22, 7002)
+
+_COMMON = ("systemd-sysv", "dbus", "udev", "python3", "openssh-server", "iproute2", "procps", "tzdata", "kmod")
+_DOM0 = ("xen-utils-" + packages.XEN, "xenstore-utils", "dmsetup", "python3-venv")
+_DISK = 1 << 30
+_MEMORY, _DOM0_MEMORY, _GUEST_MEMORY = 2816, 1024, 384
+_ARGUMENTS = "root=%s rw net.ifnames=0 systemd.show_status=0"
+
+# What starts by itself on a Debian system and is of no use here. A start costs up to a second of computing, where a
+# computer would need a hundredth of that.
+_NOT_STARTED = """
+apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
+systemd-tmpfiles-clean.timer systemd-networkd-wait-online.service systemd-logind.service getty@.service
+serial-getty@.service systemd-binfmt.service proc-sys-fs-binfmt_misc.automount modprobe@.service
+kmod-static-nodes.service systemd-network-generator.service systemd-pstore.service systemd-remount-fs.service
+systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-initctl.socket
+systemd-ask-password-wall.path systemd-ask-password-console.path systemd-hwdb-update.service ldconfig.service
+systemd-journal-catalog-update.service dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount
+sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount
+""".split()
+_GENERATORS = """
+systemd-cryptsetup-generator systemd-debug-generator systemd-fstab-generator systemd-getty-generator
+systemd-gpt-auto-generator systemd-hibernate-resume-generator systemd-integritysetup-generator
+systemd-rc-local-generator systemd-run-generator systemd-system-update-generator systemd-veritysetup-generator
+""".split()
+_FEW_DEVICES = """\
+[Service]
+ExecStart=
+ExecStart=-udevadm trigger --type=devices --action=add --subsystem-match=net --subsystem-match=block
+"""
+_NETWORK = "[Match]\nName=%s\n\n[Network]\nLinkLocalAddressing=no\nConfigureWithoutCarrier=yes\nAddress=%s\n"
+_BRIDGE = "[NetDev]\nName=xenbr0\nKind=bridge\nMACAddress=00:16:3e:00:00:01\n"
+_INIT = """\
+#!/bin/busybox sh
+busybox mount -t proc proc /proc
+busybox mount -t devtmpfs dev /dev
+for module in %s; do busybox insmod "/lib/$module"; done
+for word in $(busybox cat /proc/cmdline); do
+    case $word in root=*) root=${word#root=} ;; esac
+done
+until [ -b "$root" ]; do busybox sleep 0.1; done
+busybox mount -t ext4 -o rw,noatime "$root" /root
+busybox mount -o move /dev /root/dev
+busybox umount /proc
+exec busybox switch_root /root /sbin/init
+"""
+_SETTLE = """
+depmod "$(ls /lib/modules)"
+systemctl --quiet enable systemd-networkd
+systemctl --quiet disable systemd-networkd-wait-online
+sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config
+rm -f /etc/ssh/ssh_host_*
+ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+: >/etc/fstab
+"""
+_SETTLE_DOM0 = "python3 -m venv /opt/ovm-gateway/venv\n"
+_VIF = """\
+#!/bin/sh
+# What xl has done for a guest's network card: it is put on the bridge.
+[ "$1" = online ] || exit 0
+ip link set dev "$vif" master xenbr0 up && exec xenstore-write "$XENBUS_PATH/hotplug-status" connected
+xenstore-write "$XENBUS_PATH/hotplug-status" error
+exit 1
+"""
+_CLONE = """
+file=/var/lib/xen/$1.changes
+rm -f "$file"
+truncate -s 512M "$file"
+loop=$(losetup --find --show "$file")
+echo "0 $(blockdev --getsz %s) snapshot %s $loop N 16" | dmsetup create "$1"
+""" % (TEMPLATE_DISK, TEMPLATE_DISK)
+
+
+class Full:
+    """A running full system.
+
+    :ivar Machine machine: the computer.
+    :ivar Shell dom0: commands in dom0.
+    :ivar Host host: its toolstack.
+    :ivar Domain template: the guest that runs on the template's own disk.
+    :ivar Key key: who may log in as root.
+    """
+
+    def __init__(self, machine_, key):
+        self.machine, self.key = machine_, key
+        self.dom0 = machine_.dom0
+        self.host = Host(machine_.dom0, key)
+        shell = Shell("guest " + TEMPLATE, GUEST_ADDRESS, key, via=machine_.dom0)
+        self.template = Domain(self.host, TEMPLATE, "pvh", shell, "/etc/xen/%s.cfg" % TEMPLATE)
+
+    def close(self):
+        self.template.shell.close()
+        self.host.close()
+
+    def clone(self, name, **options):
+        """Boot a new domain with a copy of the template's disk; the template must be shut down.
+
+        It has no network before it is configured; ``shell.host`` is the address to give it.
+
+        :rtype: Domain
+        """
+        self.dom0.run("sh", "-euc", _CLONE, "sh", name)
+        disk = "format=raw,vdev=xvda,access=rw,backendtype=phy,target=/dev/mapper/" + name
+        settings = {"memory": _GUEST_MEMORY, "disk": [disk], "kind": "pvh", "arguments": _ARGUMENTS % "/dev/xvda"}
+        return self.host.create(name, wait=False, **{**settings, **options})
+
+
+@contextlib.contextmanager
+def full_system():
+    """The full system as a person may want it: the machine, and shells by name."""
+    with running() as system:
+        yield system.machine, {"dom0": system.dom0, TEMPLATE: system.template.shell}
+
+
+@contextlib.contextmanager
+def running(folder=None):
+    """Have the full system, with the template running as a guest.
+
+    :param folder: for its logs; None makes one.
+    :rtype: Full
+    :raises LabError: something cannot be had; with a remedy.
+    """
+    disks = _disks()
+    state = packages.kept("full-state", _state_key(disks), "booting the full system", lambda place: _boot(disks, place))
+    folder = folder or machine.make_folder()
+    key = Key(disks)
+    with _machine(disks, key, folder, state) as one:
+        one.start()
+        _set_clock(one.dom0)
+        system = Full(one, key)
+        try:
+            system.template.wait()
+            _set_clock(system.template.shell)
+            yield system
+        finally:
+            system.close()
+
+
+def wheels():
+    """What ovm-gateway wants, for a dom0 that reaches no index: a folder with wheels.
+
+    :raises LabError: they cannot be had; with a remedy.
+    """
+    requirements = os.path.join(ROOT, "programs", "ovm-gateway", "requirements.txt")
+    key = hashlib.sha256(pathlib.Path(requirements).read_bytes()).hexdigest()[:12]
+
+    def fetch(place):
+        say("fetching what ovm-gateway wants, with pip")
+        target = os.path.join(place, "wheels")
+        command = [sys.executable, "-m", "pip", "--quiet", "download", "--dest", target, "--only-binary=:all:"]
+        command += ["--python-version=" + packages.PYTHON[len("python") :], "--implementation=cp"]
+        command += ["--platform=manylinux_2_%d_x86_64" % minor for minor in (36, 34, 28, 17)]
+        done = run([*command, "--platform=manylinux2014_x86_64", "-r", requirements])
+        if done.returncode:
+            raise LabError(
+                "pip gets not what ovm-gateway wants%s: see pip's settings for the index" % last_error(done)
+            )
+        return target
+
+    return packages.kept("wheelhouse", key, "fetching wheels", fetch)
+
+
+# --- starting ---------------------------------------------------------------------------
+
+
+def _machine(disks, key, folder, state=None):
+    """The computer, to be booted, or to go on where it has stopped."""
+    for name in ("dom0", "guest"):
+        if state:
+            debian.layer(os.path.join(folder, name), os.path.join(state, name), "qcow2")
+        else:
+            debian.layer(os.path.join(folder, name), os.path.join(disks, name))
+    have = packages.get()
+    options = [word for name in ("dom0", "guest") for word in ("-drive", "file=%s,if=virtio,cache=unsafe" % name)]
+    if state:
+        _link(os.path.join(state, "memory"), os.path.join(folder, "memory"))
+        options += ["-incoming", "exec:cat memory"]
+    return machine.Machine(
+        light.Images(have.hypervisor, have.kernel, os.path.join(disks, "initrd-dom0")),
+        key, folder, _MEMORY, _DOM0_MEMORY, _ARGUMENTS % "/dev/vda", options, PORTS,
+    )  # fmt: skip
+
+
+def _boot(disks, place):
+    """Boot dom0 and the template, and keep how they are then.
+
+    :returns: a folder with the computer's memory and what was written to its disks.
+    """
+    say("booting the full system, once for all runs")
+    folder, key = os.path.join(place, "state"), Key(disks)
+    os.mkdir(folder)
+    with _machine(disks, key, folder) as one:
+        one.start()
+        system = Full(one, key)
+        configuration = {
+            "name": TEMPLATE, "type": "pvh", "kernel": "/boot/vmlinux", "ramdisk": "/boot/initrd",
+            "extra": "%s %s" % (machine.KERNEL_ARGUMENTS, _ARGUMENTS % "/dev/xvda"),
+            "memory": _GUEST_MEMORY, "vcpus": 1, "tsc_mode": "native",
+            "disk": ["phy:%s,xvda,w" % TEMPLATE_DISK], "vif": ["mac=00:16:3e:09:ff:01,bridge=xenbr0"],
+        }  # fmt: skip
+        lines = ["%s = %s\n" % (option, json.dumps(value)) for option, value in configuration.items()]
+        one.dom0.put("".join(lines), "/etc/xen/%s.cfg" % TEMPLATE)
+        system.host.xl("create", "-q", "/etc/xen/%s.cfg" % TEMPLATE)
+        system.template.wait()
+        for shell in (system.template.shell, one.dom0):
+            shell.run("sync")
+        system.close()
+        one.dom0.close()
+        one.monitor("stop")
+        one.monitor("migrate_set_parameter max-bandwidth 16G")
+        one.monitor('migrate "exec:cat >memory"')
+        status = machine.wait_until(lambda: _saved(one), 300, lambda: one.monitor("info migrate"))
+        if status != "completed":
+            raise LabError("QEMU does not write down the full system's memory: %s" % one.monitor("info migrate"))
+        # Written to the end.
+        one.monitor("quit")
+        one.wait()
+    return folder
+
+
+def _saved(one):
+    found = re.search(r"Migration status: (completed|failed|cancelled)", one.monitor("info migrate"))
+    return found and found[1]
+
+
+def _set_clock(shell):
+    """Have it the time that it is now, wherever the machine's memory is from."""
+    shell.run("date", "--utc", "--set", "@%.3f" % time.time())
+
+
+def _state_key(disks):
+    version = run([packages.qemu(), "--version"]).stdout
+    sources = [pathlib.Path(module.__file__).read_text(encoding="utf-8") for module in (machine, sys.modules[__name__])]
+    return hashlib.sha256("\0".join([disks, version, packages.get().root, *sources]).encode()).hexdigest()[:12]
+
+
+# --- disks ------------------------------------------------------------------------------
+
+
+def _disks():
+    """A folder with the disks, what boots them, and the key of who may log in; made where it is not there yet."""
+    have = packages.get()
+    sources = [pathlib.Path(path).read_bytes() for path in (__file__, debian.__file__)]
+    key = hashlib.sha256(have.root.encode() + b"\0".join(sources)).hexdigest()[:12]
+    return packages.kept("full-disks", key, "making the disks of the full system", lambda place: _make(have, place))
+
+
+def _make(have, place):
+    folder = os.path.join(place, "disks")
+    os.mkdir(folder)
+    key = Key(folder)
+    dom0_modules = ("crc32c_generic", "ext4", "virtio_pci", "virtio_blk", "virtio_net")
+    _write_initrd(have, os.path.join(folder, "initrd-dom0"), dom0_modules)
+    guest_initrd = _write_initrd(have, os.path.join(folder, "initrd-guest"), ("crc32c_generic", "ext4", "xen-blkfront"))
+    guest, dom0 = _tree(have, key, "template"), _tree(have, key, "dom0")
+    guest.file("etc/systemd/network/50-eth0.network", (_NETWORK % ("eth0", GUEST_ADDRESS + "/16")).encode())
+    dom0.file("etc/systemd/network/50-eth0.network", (_NETWORK % ("eth0", "10.0.2.15/24")).encode())
+    dom0.file("etc/systemd/network/50-xenbr0.network", (_NETWORK % ("xenbr0", light.DOM0_ADDRESS + "/16")).encode())
+    dom0.file("etc/systemd/network/50-xenbr0.netdev", _BRIDGE.encode())
+    wanted = packages.DOM0_MODULES + packages.DISK_HOST_MODULES
+    dom0.file("etc/modules-load.d/xen.conf", "".join(name + "\n" for name in wanted).encode())
+    dom0.file("etc/xen/scripts/vif-lab", _VIF.encode(), 0o755)
+    dom0.file("etc/xen/xl.conf", b'autoballoon="off"\nvif.default.script="vif-lab"\n')
+    dom0.copy(have.kernel, "boot/vmlinux")
+    dom0.file("boot/initrd", guest_initrd)
+    _both(
+        lambda: debian.make(
+            os.path.join(folder, "guest"), "template", _COMMON, guest, _SETTLE, _DISK, place),
+        lambda: debian.make(
+            os.path.join(folder, "dom0"), "dom0", _COMMON + _DOM0, dom0, _SETTLE + _SETTLE_DOM0, _DISK, place),
+    )  # fmt: skip
+    return folder
+
+
+def _both(*functions):
+    """Run functions at once; the first problem is raised when all have ended."""
+    problems = []
+
+    def guarded(function):
+        try:
+            function()
+        except Exception as problem:  # raised again below
+            problems.append(problem)
+
+    threads = [threading.Thread(target=guarded, args=[function]) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if problems:
+        raise problems[0]
+
+
+def _tree(have, key, name):
+    """The files that dom0 and guests have alike."""
+    tree = light.Tree()
+    tree.folder("root", 0o700)
+    tree.folder("root/.ssh", 0o700)
+    tree.file("root/.ssh/authorized_keys", key.public.encode() + b"\n", 0o600)
+    tree.file("etc/hostname", name.encode() + b"\n")
+    tree.file("etc/hosts", b"127.0.0.1 localhost\n127.0.1.1 %s\n" % name.encode())
+    for unit in _NOT_STARTED:
+        tree.link("etc/systemd/system/" + unit, "/dev/null")
+    for generator in _GENERATORS:
+        tree.link("etc/systemd/system-generators/" + generator, "/dev/null")
+    tree.file("etc/systemd/system/systemd-udev-trigger.service.d/few.conf", _FEW_DEVICES.encode())
+    names = packages.DOM0_MODULES + packages.GUEST_MODULES + packages.DISK_MODULES + packages.DISK_HOST_MODULES
+    for path in have.modules(names):
+        tree.copy(path, "usr/" + os.path.relpath(path, have.root))
+    [modules] = (pathlib.Path(have.root) / "lib/modules").iterdir()
+    for path in modules.glob("modules.*"):
+        tree.copy(str(path), "usr/" + str(path.relative_to(have.root)))
+    return tree
+
+
+def _write_initrd(have, path, modules):
+    """Write what a kernel needs to get at its disk.
+
+    :returns: its bytes.
+    """
+    tree = light.Tree()
+    for name in ("bin", "dev", "proc", "root", "lib"):
+        tree.folder(name)
+    tree.copy(os.path.join(have.root, "bin/busybox"), "bin/busybox", 0o755)
+    names = []
+    for module in have.modules(modules):
+        names.append(os.path.basename(module))
+        tree.copy(module, "lib/" + names[-1])
+    tree.file("init", (_INIT % " ".join(names)).encode(), 0o755)
+    content = tree.archive()
+    pathlib.Path(path).write_bytes(content)
+    return content
+
+
+def _link(source, path):
+    if os.path.lexists(path):
+        os.unlink(path)
+    os.symlink(source, path)

@@ -48,17 +48,17 @@ def test_a_full_share(guests, filler, xen_host, dom0_agent, kind, size, room):
     said = "the parameter '%%s' was not sent: %s: %s" % (REFUSED % accepted, REMEDY)
     assert (refusal, text) == ("SendFailed", said % "refused")
     # So does the command, with an exit code of its own. What was not sent is not kept.
-    done = guest.shell.run("ovmd", "-p", "one=more", check=False)
+    done = guest.shell.run("ovmd", "-p", "one=" + "x" * size, check=False)
     assert (done.code, done.out, done.err) == (4, "", "ovmd: %s\n" % said % "one")
     assert guest.shell.run("ovmd", "-l").out == ""
     # Who has time gets through as soon as the host reads; nothing that was accepted is lost.
-    waiting = agent.begin("filling.wait_for_room")
+    waiting = agent.begin("filling.wait_for_room", size=size)
     wait_until(lambda: xen_host.store.read(DATA % domid) == b"waiting", LONG, "a sender waits for room")
     came = dom0_agent("receiving.all_at_host", LONG, domid=domid)
     assert came[:accepted] == [[str(number), "x" * size] for number in range(accepted)]
     waiting(LONG)
     came += dom0_agent("receiving.all_at_host", LONG, domid=domid)
-    assert came[accepted:] == [["patient", "yes"]]
+    assert came[accepted:] == [["patient", "x" * size]]
     guest.shell.run("ovmd", "-p", "one=more")
     assert dom0_agent("receiving.all_at_host", domid=domid) == [["one", "more"]]
     assert xen_host.store.ls(FROM_GUEST % domid) == ["last-write"]

@@ -32,11 +32,14 @@ def fill(size):
     return sent, "", ""
 
 
-def wait_for_room():
-    """Set a parameter where there is no room, and wait until it is sent; the guest's data say so before."""
+def wait_for_room(size):
+    """Set a parameter where there is no room, and wait until it is sent; the guest's data say so before.
+
+    :param size: of its value.
+    """
     with open_backend() as backend, XenStore(timeout=LONG) as store:
         store.write(b"data", b"waiting")
-        backend.set([Message(b"patient", b"yes")])
+        backend.set([Message(b"patient", b"x" * size)])
         store.write(b"data", b"")
 
 

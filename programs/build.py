@@ -4,81 +4,36 @@
 
 usage: python programs/build.py [--output DIR] [--python PYTHON] [--compile-with PYTHON]... [NAME...]
 
-A program is a zip archive that Python runs: the files of ``programs/NAME/`` at its root,
-and of the collection what they import, under its full name, so that the imports are the
-same in a checkout. Modules are found by following the import statements, those within
-functions too; so a program carries neither more nor less than it may need.
+A program has the files of ``programs/NAME/`` at its root, and of the collection what they import,
+under its full name, so that the imports are the same in a checkout. Modules are found by following
+the import statements, those within functions too; so a program carries neither more nor less than it
+may need. How a file is made of that: plugins/module_utils/program_file.py. A program with a file
+``requirements.txt`` wants libraries that are installed on its machine.
 
-The start of a program is most of its run, hence two things that a plain zipapp has not:
-
-* **Bytecode.** Python keeps none for what it imports from an archive, and would compile all
-  of it at each start. The archive has a folder of bytecode for each Python it was compiled
-  with; others use the sources. (Bytecode beside the sources would do for Python 3.7 and
-  later only: 3.6 compares a time stamp with the archive's, which has no time zone.)
-* **No runpy.** Python runs an archive by way of runpy, whose imports take longer than the
-  whole rest of a start. So the first line, which the kernel hands over as one argument,
-  has the statement ``import _start``. ``python NAME`` works as well, only slower.
-
-The first line also asks for ``-I`` and ``-S``: what root runs must not depend on the
-caller's environment or home, and needs no site-packages. A program with a file
-``requirements.txt`` wants libraries that are installed there, and goes without ``-S``.
-
-What goes in alone decides what comes out, byte for byte, so a changed checksum means a
-changed program. Also a library: see build().
+Also a library: see build(). The target of the module ovm_program makes the file itself, out of what
+collect() gives.
 """
 
 import argparse
 import ast
-import base64
-import io
-import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
-import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+if __package__:
+    from ..plugins.module_utils.program_file import PYTHON, BuildError, assemble, compile_files
+else:  # as a command, wherever the collection is
+    sys.path.insert(0, str(ROOT / "plugins" / "module_utils"))
+    from program_file import PYTHON, BuildError, assemble, compile_files
+
+    del sys.path[0]
+
 #: The collection's full name as a package; its modules live below ROOT.
 PACKAGE = "ansible_collections.ovm.messaging"
-#: The Python of a target, unless told otherwise.
-PYTHON = "/usr/bin/python3"
-
-# Old kernels read no more than this of a first line, and cut it without a word.
-_FIRST_LINE_LIMIT = 127
-_FIRST_LINE = "#!{python} -{isolated}cimport sys;sys.path.insert(0,sys.argv.pop(1));import _start\n"
 #: What a program wants on top of the standard library; for pip, so not part of the program.
 _REQUIREMENTS = "requirements.txt"
-_LICENCE = "# SPDX-FileCopyrightText: 2026 The ovm.messaging authors\n# SPDX-License-Identifier: GPL-3.0-or-later\n"
-_MAIN = "import _start\n"
-# Comes before the program's own __main__.py. A folder is named after the bytecode's magic
-# number, which tells a Python's development versions apart, as its version does not.
-_START = """\
-import sys
-from _frozen_importlib_external import MAGIC_NUMBER
-
-if MAGIC_NUMBER.hex() in {magics}:
-    sys.path.insert(0, sys.path[0] + "/" + MAGIC_NUMBER.hex())
-
-"""
-
-#: Run by the Python whose bytecode is wanted, 3.6 or later, possibly on another machine: reads
-#: ``{path: source}`` as JSON, writes ``{"magic": hex, "modules": {path: base64}}``.
-COMPILER = r"""
-import base64, importlib.util, json, marshal, sys
-# What follows the magic number tells whether it fits the source beside it; there is none.
-header = importlib.util.MAGIC_NUMBER + bytes(8 if sys.version_info < (3, 7) else 12)
-modules = {}
-for path, source in sorted(json.loads(sys.stdin.buffer.read().decode("utf-8")).items()):
-    code = marshal.dumps(compile(source, path, "exec", dont_inherit=True))
-    modules[path + "c"] = base64.b64encode(header + code).decode("ascii")
-print(json.dumps({"magic": importlib.util.MAGIC_NUMBER.hex(), "modules": modules}))
-"""
-
-
-class BuildError(Exception):
-    """A program cannot be built, and why."""
 
 
 def names(root=ROOT):
@@ -159,84 +114,6 @@ def collect(name, root=ROOT):
                 # In a checkout some packages go without; here that would mean a slow search.
                 files.setdefault(str(parent / "__init__.py"), b"")
     return files
-
-
-def compile_files(files, interpreter):
-    """The bytecode of a program's modules.
-
-    :param files: see collect().
-    :param str interpreter: the Python to compile for, which has to run here.
-    :returns: what COMPILER gives.
-    :raises BuildError: it does not run, or does not understand a source.
-    """
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    environment["PYTHONHASHSEED"] = "0"  # the order within a set goes into the bytecode
-    try:
-        done = subprocess.run(
-            [interpreter, "-sS", "-c", COMPILER],
-            input=compiler_input(files),
-            capture_output=True,
-            cwd="/",
-            env=environment,
-            check=False,
-        )
-    except OSError as problem:
-        raise BuildError("%s does not run (%s)" % (interpreter, problem.strerror)) from problem
-    if done.returncode:
-        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise BuildError("%s cannot compile the program (%s)" % (interpreter, last))
-    return json.loads(done.stdout)
-
-
-def compiler_input(files):
-    """What COMPILER wants on its standard input.
-
-    :rtype: bytes
-    """
-    return json.dumps(
-        {path: content.decode("utf-8") for path, content in files.items() if _is_module(path)}, sort_keys=True
-    ).encode("ascii")
-
-
-def assemble(files, bytecodes=(), python=PYTHON, libraries=False):
-    """Put a program together.
-
-    :param files: see collect().
-    :param bytecodes: what COMPILER gave, of each Python.
-    :param str python: see build().
-    :param bool libraries: it wants some of that Python's site-packages.
-    :returns: the whole file, as bytes.
-    :raises BuildError: no first line can be made of that Python's path.
-    """
-    first_line = _FIRST_LINE.format(python=python, isolated="I" if libraries else "IS").encode("utf-8")
-    if not python.startswith("/") or len(python.split()) != 1 or len(first_line) > _FIRST_LINE_LIMIT:
-        raise BuildError(
-            "'%s' cannot be a program's Python: give an absolute path without blanks, of at most %d bytes"
-            % (python, _FIRST_LINE_LIMIT - len(first_line) + len(python.encode("utf-8")))
-        )
-    content = dict(files)
-    magics = sorted({bytecode["magic"] for bytecode in bytecodes})
-    content["_start.py"] = (_LICENCE + _START.format(magics=magics)).encode("ascii") + content["__main__.py"]
-    content["__main__.py"] = (_LICENCE + _MAIN).encode("ascii")
-    for bytecode in bytecodes:
-        for path, code in bytecode["modules"].items():
-            content[bytecode["magic"] + "/" + path] = base64.b64decode(code)
-        # pkgutil and the like look for a package's data beside its modules.
-        content.update((bytecode["magic"] + "/" + path, files[path]) for path in files if not path.endswith(".py"))
-    archive = io.BytesIO()
-    archive.write(first_line)
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:  # unpacking would take longer than reading
-        for path in sorted(content):
-            # A fixed time, the first that there is: when it was built must not matter.
-            entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3
-            entry.external_attr = 0o100644 << 16
-            target.writestr(entry, content[path])
-    return archive.getvalue()
-
-
-def _is_module(path):
-    return path.endswith(".py") and path != "__main__.py"
 
 
 def _find(module, root):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """SQLite files that nobody but their owner may read or write, and errors that say what to do."""
 
+import errno
 import os
 import sqlite3
 import stat
@@ -75,17 +76,30 @@ class PrivateDatabase:
                     "the directory %s of the %s belongs to, or is writable by, other users" % (directory, self._what),
                     "use a directory of root's alone: it holds secrets",
                 )
-            # SQLite would make the file readable for everybody; its journals take after the file.
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                os.fchmod(file, 0o600)  # it may have come from a backup
-            finally:
-                os.close(file)
+            self._make_file()
         except OSError as problem:
             raise self.error(
                 "the %s %s cannot be opened (%s)" % (self._what, self.path, problem.strerror),
                 "run this as root" if isinstance(problem, PermissionError) else "see that its directory can be made",
             ) from problem
+
+    def _make_file(self):
+        """Make the file, if need be, for its owner only: SQLite's own would be readable for everybody.
+
+        It is never opened here. Its end would be the end of all locks that this process has on it by SQLite, and
+        then others take our write-ahead log away.
+        """
+        try:
+            os.mknod(self.path, stat.S_IFREG | 0o600)
+        except FileExistsError:
+            pass
+        mode = os.lstat(self.path).st_mode
+        if stat.S_ISLNK(mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        if stat.S_IMODE(mode) != 0o600:
+            os.chmod(self.path, 0o600)  # it may have come from a backup; its journals take after it
+        if not os.access(self.path, os.R_OK | os.W_OK, effective_ids=True):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 class _Translated:

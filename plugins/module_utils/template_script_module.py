@@ -5,6 +5,7 @@
 Options in, results out, errors to fail_json; what happens in between is the first-boot core's.
 """
 
+import base64
 import json
 import re
 
@@ -15,18 +16,28 @@ from .firstboot.scripts import DIRECTORY, Scripts, check_content
 from .firstboot.targets import TARGETS, check_target
 from .problem import Problem
 
-OPTIONS = dict(
-    name=dict(type="str", required=True),
+_SCRIPT = dict(
     state=dict(type="str", choices=["present", "absent"], default="present"),
     src=dict(type="path"),
     content=dict(type="str"),
     remote_src=dict(type="bool", default=False),
     enabled=dict(type="bool", default=True),
     targets=dict(type="raw"),
+)
+_RULES = dict(mutually_exclusive=[("src", "content")])
+OPTIONS = dict(
+    _SCRIPT,
+    name=dict(type="str"),
+    scripts=dict(type="list", elements="dict", options=dict(_SCRIPT, name=dict(type="str", required=True)), **_RULES),
     template_dir=dict(type="path", default=DIRECTORY, fallback=(env_fallback, ["OVM_TEMPLATE_DIR"])),
     root=dict(type="path", default="/"),
+    # What pack() has made, for the controller's part to say.
+    _contents=dict(type="path"),
 )
-RULES = dict(mutually_exclusive=[("src", "content")])
+RULES = dict(
+    mutually_exclusive=[("src", "content"), *((option, "scripts") for option in ("name", "src", "content", "targets"))],
+    required_one_of=[("name", "scripts")],
+)
 
 # As much as ansible.builtin.copy shows.
 _LONGEST_DIFF = 104448
@@ -36,42 +47,100 @@ class BadOptions(FirstBootError):
     """Options that do not go together, or are not what they should be."""
 
 
+def pack(contents):
+    """What the controller's part brings.
+
+    :param contents: of each script its content as bytes, or None.
+    :rtype: bytes
+    """
+    texts = [None if content is None else base64.b64encode(content).decode("ascii") for content in contents]
+    return json.dumps(texts).encode("ascii")
+
+
 def run(module):
     """Do the module's work and end it: with its result, or with what went wrong."""
     try:
-        result = _absent(module) if module.params["state"] == "absent" else _present(module)
+        results = _work(module)
     except Problem as problem:
         module.fail_json(msg=str(problem))
+    result = dict(changed=any(each["changed"] for each in results))
+    if module._diff:
+        result["diff"] = [part for each in results for part in each.pop("diff")]
+    if module.params["scripts"] is None:
+        result = dict(results[0], **result)
+    else:
+        result["scripts"] = results
     module.exit_json(**result)
 
 
-def _absent(module):
-    scripts, name = _scripts(module.params), module.params["name"]
-    before = _State(scripts, name)
-    changed = scripts.remove(name, check=module.check_mode)
-    return _result(module, scripts, before, changed, content=None, links={})
+def _work(module):
+    """Everything is looked at before anything is changed, in check mode as well.
+
+    :returns: the result of each script.
+    """
+    options = module.params
+    wanted = [options] if options["scripts"] is None else options["scripts"]
+    names = [each["name"] for each in wanted]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadOptions("the script '%s' is given %d times" % (name, names.count(name)), "give it once")
+    contents = _brought(options["_contents"]) or [None] * len(wanted)
+    scripts = Scripts(options["root"], options["template_dir"])
+    works = [
+        _Absent(module, scripts, each) if each["state"] == "absent" else _Present(module, scripts, each, content)
+        for each, content in zip(wanted, contents)
+    ]
+    return [work.do() for work in works]
 
 
-def _present(module):
-    """Everything is looked at before anything is changed, in check mode as well."""
-    options, name = module.params, module.params["name"]
-    scripts = _scripts(options)
-    content = _content(options)
-    if content is not None:
-        header = check_content(name, content)
-    else:
-        header = scripts.runnable(name) if options["enabled"] else scripts.header(name)
-    links = _wanted(options, header)
-    before = _State(scripts, name)
-    changed = False
-    if content is not None:
-        changed = scripts.install(name, content, check=module.check_mode)
-        changed = _label(module, scripts.path(name), changed)
-    if scripts.arrange(name, links, check=module.check_mode):
-        changed = True
-    result = _result(module, scripts, before, changed, before.content if content is None else content, links)
-    result["header"] = dict(header._asdict())
-    return result
+def _brought(path):
+    if path is None:
+        return None
+    with open(path, "rb") as source:
+        found = json.loads(source.read().decode("ascii"))
+    return [None if text is None else base64.b64decode(text) for text in found]
+
+
+class _Absent:
+    """A script that shall not be there."""
+
+    def __init__(self, module, scripts, options):
+        self._module, self._scripts, self._name = module, scripts, options["name"]
+        self._before = _State(scripts, self._name)
+
+    def do(self):
+        changed = self._scripts.remove(self._name, check=self._module.check_mode)
+        return _result(self._module, self._scripts, self._name, self._before, changed, content=None, links={})
+
+
+class _Present:
+    """A script that shall be there. To make one of these changes nothing, and tells what is wrong with it.
+
+    :param content: what the controller has brought, or None.
+    """
+
+    def __init__(self, module, scripts, options, content):
+        self._module, self._scripts, self._name = module, scripts, options["name"]
+        self._content = _content(options) if content is None else content
+        if self._content is not None:
+            self._header = check_content(self._name, self._content)
+        else:
+            self._header = (scripts.runnable if options["enabled"] else scripts.header)(self._name)
+        self._links = _wanted(options, self._header)
+        self._before = _State(scripts, self._name)
+
+    def do(self):
+        module, scripts, name, content = self._module, self._scripts, self._name, self._content
+        changed = False
+        if content is not None:
+            changed = scripts.install(name, content, check=module.check_mode)
+            changed = _label(module, scripts.path(name), changed)
+        if scripts.arrange(name, self._links, check=module.check_mode):
+            changed = True
+        content = self._before.content if content is None else content
+        result = _result(module, scripts, name, self._before, changed, content, self._links)
+        result["header"] = dict(self._header._asdict())
+        return result
 
 
 class _State:
@@ -88,10 +157,6 @@ class _State:
             self.links = scripts.enabled(name)
         except FirstBootError:
             pass  # the directory may have to be made first; if it is no good, that will show
-
-
-def _scripts(options):
-    return Scripts(options["root"], options["template_dir"])
 
 
 def _content(options):
@@ -152,8 +217,7 @@ def _label(module, path, changed):
     return module.set_context_if_different(path, module.selinux_default_context(path), changed)
 
 
-def _result(module, scripts, before, changed, content, links):
-    name = module.params["name"]
+def _result(module, scripts, name, before, changed, content, links):
     result = dict(
         changed=changed, name=name, path=scripts.path(name), targets={target: links.get(target) for target in TARGETS}
     )

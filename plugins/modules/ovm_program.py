@@ -2,28 +2,30 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Install one of this collection's programs. What happens is in the action plugin of this name."""
+"""Install this collection's programs."""
 
 DOCUMENTATION = r"""
 module: ovm_program
-short_description: Install one of this collection's programs
+short_description: Install this collection's programs
 version_added: 0.1.0
 author:
   - The ovm.messaging authors (@ovm-messaging)
 description:
-  - Builds a program on the controller, out of this collection, and puts it on the target as a single file.
+  - Brings the sources of programs out of this collection to the target, and makes a single file of each there.
   - The file has all that the program needs but a Python, and the libraries that its C(requirements.txt) names.
   - It is replaced at once, so whoever runs the old one is not disturbed, and only where it differs.
 options:
   name:
     description:
-      - Which program.
-    type: str
+      - Which program, or a list of several. These are quicker installed together than one by one.
+    type: list
+    elements: str
     required: true
     choices: [ovm-chkconfig, ovm-gateway, ovm-template-config, ovm_vmmessage, ovmd]
   dest:
     description:
       - Where it shall be. An existing directory, or a path that ends in a slash, means a file named O(name) in there.
+      - Several programs need such a directory.
     type: path
     required: true
   state:
@@ -35,8 +37,7 @@ options:
   python:
     description:
       - The Python of the target that shall run it, as an absolute path without blanks.
-      - By default the one that Ansible's modules run on there, if that is known by its absolute path,
-        otherwise C(/usr/bin/python3).
+      - By default the one that Ansible's modules run on there.
     type: path
   compile:
     description:
@@ -47,6 +48,10 @@ options:
     default: true
   mode:
     default: '0755'
+  _sources:
+    description:
+      - Not for you. It is where the controller's part of this module has put what the target needs.
+    type: path
 extends_documentation_fragment:
   - ansible.builtin.files
   - ovm.messaging.attributes
@@ -77,6 +82,11 @@ EXAMPLES = r"""
     name: ovmd
     dest: /usr/local/sbin/
 
+- name: Install all that a guest needs
+  ovm.messaging.ovm_program:
+    name: [ovmd, ovm-template-config, ovm-chkconfig]
+    dest: /usr/local/sbin/
+
 - name: Install a command for a Python of its own
   ovm.messaging.ovm_program:
     name: ovm_vmmessage
@@ -98,34 +108,76 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-dest:
-  description: The program's path on the target.
+programs:
+  description: Each of the programs, in the order of O(name).
   returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Which program.
+      type: str
+      sample: ovmd
+    dest:
+      description: Its path on the target.
+      type: str
+      sample: /usr/local/sbin/ovmd
+    changed:
+      description: Whether it was changed.
+      type: bool
+      sample: true
+    checksum:
+      description: The SHA-1 checksum of the file. Not with O(state=absent).
+      type: str
+      sample: 5b39f1d6f5b8a6b0f3b63f4f0e1df2ba5b3f5c2e
+dest:
+  description:
+    - The program's path on the target.
+    - As with all modules that return a path, Ansible adds owner, group, mode and the like of the file.
+  returned: when O(name) is one program
   type: str
   sample: /usr/local/sbin/ovmd
+checksum:
+  description: The SHA-1 checksum of the file.
+  returned: O(state=present), when O(name) is one program
+  type: str
+  sample: 5b39f1d6f5b8a6b0f3b63f4f0e1df2ba5b3f5c2e
 program_version:
-  description: The version of the program, which is this collection's.
+  description: The version of the programs, which is this collection's.
   returned: O(state=present)
   type: str
   sample: 0.1.0
 python:
-  description: The Python that runs it.
+  description: The Python that runs them.
   returned: O(state=present)
   type: str
   sample: /usr/bin/python3
 compiled:
-  description: Whether it has the bytecode of that Python.
+  description: Whether they have the bytecode of that Python.
   returned: O(state=present)
   type: bool
   sample: true
-checksum:
-  description: The SHA-1 checksum of the file.
-  returned: O(state=present)
-  type: str
-  sample: 5b39f1d6f5b8a6b0f3b63f4f0e1df2ba5b3f5c2e
 diff:
-  description: Checksum and version before and after.
+  description: Checksum and version before and after, of each program that differs.
   returned: success, in diff mode
-  type: dict
-  sample: {before: "", after: "version 0.1.0, checksum 5b39f1d6f5b8a6b0f3b63f4f0e1df2ba5b3f5c2e\n"}
+  type: list
+  elements: dict
+  sample:
+    - before_header: /usr/local/sbin/ovmd
+      after_header: /usr/local/sbin/ovmd
+      before: ""
+      after: "version 0.1.0, checksum 5b39f1d6f5b8a6b0f3b63f4f0e1df2ba5b3f5c2e\n"
 """
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ovm.messaging.plugins.module_utils import program_module
+
+
+def main():
+    module = AnsibleModule(argument_spec=program_module.OPTIONS, supports_check_mode=True, add_file_common_args=True)
+    program_module.run(module)
+
+
+if __name__ == "__main__":
+    main()

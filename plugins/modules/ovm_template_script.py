@@ -2,26 +2,26 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Install, enable, disable and remove a script of ovm-template-config."""
+"""Install, enable, disable and remove scripts of ovm-template-config."""
 
 DOCUMENTATION = r"""
 module: ovm_template_script
-short_description: Install, enable, disable and remove a script of ovm-template-config
+short_description: Install, enable, disable and remove scripts of ovm-template-config
 version_added: 0.1.0
 author:
   - The ovm.messaging authors (@ovm-messaging)
 description:
-  - Runs in a guest or a template, and sees to one of the scripts that C(ovm-template-config) runs, such as those that
-    configure the machine at its first boot.
+  - Runs in a guest or a template, and sees to scripts that C(ovm-template-config) runs, such as those that configure
+    the machine at its first boot.
   - Puts the script to C(scripts/) and makes the links that enable it, as C(ovm-chkconfig) does.
   - The links are always exactly those that the task asks for, whatever was switched by hand.
-  - The script and its header are checked before anything is changed.
+  - All scripts and their headers are checked before anything is changed.
 options:
   name:
     description:
       - The script's name. It is the name of its file, and has to be the one in its header.
+      - Either this or O(scripts) is required.
     type: str
-    required: true
   state:
     description:
       - V(present) sees that the script is there.
@@ -58,6 +58,38 @@ options:
       - The targets are C(configure), C(unconfigure), C(reconfigure), C(cleanup), C(suspend), C(resume), C(migrate)
         and C(shutdown).
     type: raw
+  scripts:
+    description:
+      - Several scripts, in place of O(name) and what belongs to it. This is a lot quicker than a loop.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: See O(name).
+        type: str
+        required: true
+      state:
+        description: See O(state).
+        type: str
+        choices: [present, absent]
+        default: present
+      src:
+        description: See O(src).
+        type: path
+      content:
+        description: See O(content).
+        type: str
+      remote_src:
+        description: See O(remote_src).
+        type: bool
+        default: false
+      enabled:
+        description: See O(enabled).
+        type: bool
+        default: true
+      targets:
+        description: See O(targets).
+        type: raw
   template_dir:
     description:
       - The directory of the scripts and links.
@@ -70,6 +102,10 @@ options:
       - O(template_dir) is in there. Links of that system are followed as it would follow them.
     type: path
     default: /
+  _contents:
+    description:
+      - Not for you. It is where the controller's part of this module has put the scripts.
+    type: path
 extends_documentation_fragment:
   - ovm.messaging.attributes
 attributes:
@@ -149,24 +185,41 @@ EXAMPLES = r"""
   ovm.messaging.ovm_template_script:
     name: motd
     state: absent
+
+- name: See to several scripts
+  ovm.messaging.ovm_template_script:
+    scripts:
+      - name: greeting
+        content: |
+          #!/bin/sh
+          ### BEGIN PLUGIN INFO
+          # name: greeting
+          # resume: 50
+          # description: Greets whoever is logged in.
+          ### END PLUGIN INFO
+          if [ "$1" = --enumerate ]; then echo '[]' >"/dev/fd/$3"; exit; fi
+          wall Hello
+          cat <"/dev/fd/$2" >"/dev/fd/$4"
+      - name: motd
+        state: absent
 """
 
 RETURN = r"""
 name:
   description: The script's name.
-  returned: success
+  returned: with O(name)
   type: str
   sample: motd
 path:
   description:
     - Where the script is. With O(state=absent), where it was.
     - As with all modules that return a path, Ansible adds owner, group, mode and the like of the file.
-  returned: success
+  returned: with O(name)
   type: str
   sample: /etc/template.d/scripts/motd
 targets:
   description: Each target with its priority, or null where the script is disabled for it.
-  returned: success
+  returned: with O(name)
   type: dict
   sample:
     configure: 99
@@ -179,7 +232,7 @@ targets:
     shutdown: null
 header:
   description: What the script's header says.
-  returned: O(state=present)
+  returned: with O(name), for O(state=present)
   type: dict
   contains:
     name:
@@ -194,8 +247,28 @@ header:
       description: The targets that it supports, with their priorities.
       type: dict
       sample: {configure: 95, cleanup: 5}
+scripts:
+  description:
+    - Each script of O(scripts), in their order, with what there is for one script.
+    - That is RV(name), RV(path), RV(targets), RV(header), and whether it was C(changed).
+  returned: with O(scripts)
+  type: list
+  elements: dict
+  sample:
+    - name: motd
+      changed: false
+      path: /etc/template.d/scripts/motd
+      targets:
+        configure: null
+        unconfigure: null
+        reconfigure: null
+        cleanup: null
+        suspend: null
+        resume: null
+        migrate: null
+        shutdown: null
 diff:
-  description: The content of the script, and its targets, each before and after, if they differ.
+  description: The content of each script, and its targets, each before and after, if they differ.
   returned: success, in diff mode
   type: list
   elements: dict

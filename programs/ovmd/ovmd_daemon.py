@@ -18,9 +18,9 @@ from ansible_collections.ovm.messaging.plugins.module_utils.guest.background imp
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.daemon import PERIOD, Daemon
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.parameter_list import DIRECTORY
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.pid_file import PidFile
-from ansible_collections.ovm.messaging.plugins.module_utils.guest.readiness import Readiness
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.reporter import EVERYTHING, Reporter
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.target_run import ProgramRunner, UnitRunner
+from ansible_collections.ovm.messaging.plugins.module_utils.readiness import Readiness
 from ansible_collections.ovm.messaging.plugins.module_utils.version import VERSION
 
 #: Of a daemon that nobody watches.

@@ -4,143 +4,82 @@
 
 import os
 import re
-import shutil
+import signal
 import socket
-import statistics
 import subprocess
-import sys
-import tempfile
 import time
 
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
-from lab.daemon import Daemon
-from lab.guest import Guest
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.daemon import PERIOD
 
-from .measure import run
+from .measure import percentiles
+from .script_side import PYTHON, ScriptSide
 
 ROUNDS = 100
-# Seconds that the idle daemon is watched.
+#: Seconds that the idle daemon is watched.
 WATCHED = 60
 #: A period as long as there is: nothing is found by polling.
 NEVER = "86400"
 
-# Tells that it has started, before anything else. With the interface of a script.
-SCRIPT = """#!/bin/sh
-### BEGIN PLUGIN INFO
-# name: first
-# suspend: 10
-# description: of the benchmark
-### END PLUGIN INFO
-if [ "$1" = --enumerate ]; then
-    echo '[]' > "/dev/fd/$3"
-    exit
-fi
-echo > %s
-cat "/dev/fd/$2" > "/dev/fd/$4"
-"""
-# The same in place of ovm-template-config: what is left is ovmd's own part.
-PROGRAM = """#!/bin/sh
+# In place of ovm-template-config: what is left is ovmd's own part.
+_PROGRAM = """#!/bin/sh
 echo > %s
 cat > /dev/null
 """
-# ovm-template-config with a log elsewhere than in this machine's.
-WRAPPER = """#!/bin/sh
-exec %s --logfile %s "$@"
-"""
+# The least that can be between an event and its script: a Python that starts, and starts a shell.
+_BARE = "import os; os.execv('/bin/sh', ['sh', '-c', 'echo > %s'])"
 
 
-class DaemonSide:
+class DaemonSide(ScriptSide):
     """The benchmarks, each a method of one letter."""
 
     letters = "gi"
+    target = "suspend"
 
-    def __init__(self, folder, report):
-        self.folder, self.report = folder, report
-
-    def __enter__(self):
-        source = os.path.join(os.path.dirname(__file__), "..", "..", "programs", "build.py")
-        python = os.path.realpath(sys.executable)
-        run([sys.executable, source, "--output", self.folder, "--python", python, "ovm-template-config", "ovmd"])
-        self.daemon = Daemon().start()
-        self.guest = Guest(self.daemon, 5)
-        self.host = XenStore(self.daemon.path)
-        self.end = HostEnd(self.host, 5)
-        self.place = tempfile.mkdtemp(prefix="ovmd-")
-        for folder in "scripts", "suspend.d":
-            os.makedirs(os.path.join(self.place, "template.d", folder))
-        self.started = os.path.join(self.place, "started")
-        os.mkfifo(self.started)
-        self.write("template.d/scripts/first", SCRIPT % self.started)
-        os.symlink("../scripts/first", os.path.join(self.place, "template.d", "suspend.d", "10first"))
-        self.write("program", PROGRAM % self.started)
-        log = os.path.join(self.place, "log")
-        self.write("wrapper", WRAPPER % (os.path.join(self.folder, "ovm-template-config"), log))
-        self.environment = dict(
-            os.environ,
-            XENSTORED_PATH=self.guest.path,
-            OVM_DEVICE="/no/device",
-            OVM_STATE_DIR=os.path.join(self.place, "state"),
-            OVM_TEMPLATE_DIR=os.path.join(self.place, "template.d"),
-            OVM_TEMPLATE_LOCK=os.path.join(self.place, "lock"),
-        )
-        return self
-
-    def __exit__(self, *_exc):
-        shutil.rmtree(self.place)
-        self.host.close()
-        self.daemon.close()
-
-    def write(self, name, text):
-        path = os.path.join(self.place, name)
-        with open(path, "w", encoding="ascii") as target:
-            target.write(text)
-        os.chmod(path, 0o755)
-
-    def ovmd(self, program, *options):
+    def ovmd(self, program, *options, **more):
         """Start the daemon; it works when this returns."""
         notify = os.path.join(self.place, "notify")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
             supervisor.bind(notify)
             supervisor.settimeout(60)
             environment = dict(self.environment, NOTIFY_SOCKET=notify, OVM_TEMPLATE_CONFIG=program)
-            process = subprocess.Popen([os.path.join(self.folder, "ovmd"), "-d", "0", *options], env=environment)
+            process = subprocess.Popen([self.program("ovmd"), *options], env=environment, **more)
             while not supervisor.recv(4096).startswith(b"READY=1"):
                 pass
         os.unlink(notify)
         return process
 
-    def collect(self):
-        for _arrival in self.end.inbox.receive():
-            pass
+    def latencies(self, program, beside=None):
+        """From before the host writes an event to the moment when something runs for it.
 
-    def latencies(self, program):
-        """From before the host writes an event to the moment when something runs for it, sorted."""
-        reader = os.open(self.started, os.O_RDONLY | os.O_NONBLOCK)
-        os.set_blocking(reader, True)
-        keeper = os.open(self.started, os.O_WRONLY)  # or reading would not wait
-        process = self.ovmd(program, "-t", NEVER)
-        found = []
+        :param str program: what the daemon takes for ovm-template-config.
+        :param beside: a command that is run in turns with that and writes to the same pipe.
+        :returns: percentiles; with ``beside``, those of that as well.
+        """
+        process = self.ovmd(program, "-d", "0", "-t", NEVER)
+        found, others = [], []
         try:
             for _unused in range(ROUNDS):
                 began = time.perf_counter()
                 self.end.send(Message(b"VMAPIEvent", b"suspend"), 10)
-                os.read(reader, 1)
+                self.wait_for_start()
                 found.append(time.perf_counter() - began)
-                while os.path.exists(os.path.join("/proc", str(process.pid))) and children(process.pid):
+                while process.poll() is None and children(process.pid):
                     time.sleep(0.005)
                 self.collect()
+                if beside:
+                    began = time.perf_counter()
+                    with subprocess.Popen(beside):
+                        self.wait_for_start()
+                        others.append(time.perf_counter() - began)
         finally:
             process.terminate()
             process.wait()
-            os.close(reader)
-            os.close(keeper)
-        return sorted(found)
+        return (percentiles(found), percentiles(others)) if beside else percentiles(found)
 
     def g(self):
         """An event of the host, until something runs for it in the guest."""
-        own = percentiles(self.latencies(os.path.join(self.place, "program")))
+        own = self.latencies(self.write("program", _PROGRAM % self.started))
         self.report.add(
             "(g) event written by the host, until the daemon has started ovm-template-config; ratio: p50 in ms",
             "ms",
@@ -149,54 +88,72 @@ class DaemonSide:
             25,
             at_most=True,
         )
-        script = percentiles(self.latencies(os.path.join(self.place, "wrapper")))
-        # Most of it are the starts of ovm-template-config and of the script, which it asks first what it wants.
+        bare = [PYTHON, "-IS", "-c", _BARE % self.started]
+        script, least = self.latencies(self.program("ovm-template-config"), bare)
+        # The program asks the script first what it wants: one start of it more.
+        figures = dict(script, **{"bare python3 and sh, " + name: least[name] for name in least})
         self.report.add(
-            "(g) event written by the host, until its script is started; against polling each 10 s",
+            "(g) event written by the host, until its script is started; ratio: p50 in ms",
             "ms",
-            dict(script, polling=5000.0),
-            5000.0 / script["p50"],
-            20,
-            at_most=False,
+            figures,
+            script["p50"],
+            25,
+            at_most=True,
         )
 
     def i(self):
         """What the daemon costs while nothing happens, after some work."""
-        process = self.ovmd(os.path.join(self.place, "program"))
+        program = self.write("program", _PROGRAM % self.started)
+        process = self.ovmd(program, "-d", "1", stderr=subprocess.PIPE)
         try:
             for number in range(100):
                 self.end.send(Message(b"key-%d" % number, b"v" * 100), 10)
                 self.collect()
             self.end.send(Message(b"VMAPIEvent", b"suspend"), 10)
-            with open(self.started, "rb") as source:
-                source.read()
+            self.wait_for_start()
             deadline = time.monotonic() + 5
             while time.monotonic() < deadline:
                 self.collect()
                 time.sleep(0.1)
-            before = status(process.pid)
-            time.sleep(WATCHED)
-            after = status(process.pid)
+            wakeups = self.idle_wakeups(process)
+            memory = resident(process.pid)
         finally:
             process.terminate()
-            process.wait()
-        memory = after["VmRSS"] / 1024
+            process.communicate()
         self.report.add("(i) resident memory of the idle daemon", "MiB", {"ovmd": memory}, memory, 20, at_most=True)
-        switches = (after["voluntary_ctxt_switches"] - before["voluntary_ctxt_switches"]) * 60.0 / WATCHED
-        # Each look asks XenStore some things, and sleeps until it answers.
         self.report.add(
-            "(i) idle daemon with the default period: times a minute that it gave up the processor",
+            "(i) wake-ups of the idle daemon; target: one each period of %d s" % PERIOD,
             "/min",
-            {"ovmd": switches},
-            switches,
-            120,
+            {"ovmd": wakeups},
+            wakeups,
+            60 / PERIOD,
             at_most=True,
         )
 
+    def idle_wakeups(self, process):
+        """How often a minute the daemon wakes up by itself."""
+        # Right after one, so that none more than there are periods can be in the time to come.
+        last = told(process)
+        while True:
+            time.sleep(0.5)
+            last, before = told(process), last
+            if last > before + 1:
+                break
+        time.sleep(WATCHED)
+        # Being asked is one, too.
+        return (told(process) - last - 1) * 60 / WATCHED
 
-def percentiles(found):
-    """:param found: sorted seconds."""
-    return {"p50": statistics.median(found) * 1000, "p99": found[int(len(found) * 0.99)] * 1000}
+
+def told(process):
+    """Ask the daemon how often it has woken up."""
+    process.send_signal(signal.SIGUSR1)
+    while True:
+        line = process.stderr.readline()
+        if not line:
+            raise SystemExit("bench: the daemon has ended, with the exit code %d" % process.wait())
+        found = re.search(rb"([0-9]+) wake-ups", line)
+        if found:
+            return int(found.group(1))
 
 
 def children(pid):
@@ -204,9 +161,7 @@ def children(pid):
         return source.read().split()
 
 
-def status(pid):
-    """The figures in a process's status."""
+def resident(pid):
+    """The resident memory of a process, in MiB."""
     with open("/proc/%d/status" % pid, encoding="utf-8") as source:
-        return {
-            name: int(value) for name, value in re.findall(r"^(\w+):\s+(\d+)(?: kB)?$", source.read(), re.MULTILINE)
-        }
+        return int(re.search(r"^VmRSS:\s+(\d+) kB$", source.read(), re.MULTILINE).group(1)) / 1024

@@ -25,6 +25,15 @@ def side_by_side(rounds, **works):
     return {name: statistics.median(each) for name, each in times.items()}
 
 
+def percentiles(times):
+    """:param times: seconds.
+
+    :returns: the median and the slow end of them, in milliseconds.
+    """
+    times = sorted(times)
+    return {"p50": statistics.median(times) * 1000, "p99": times[int(len(times) * 0.99)] * 1000}
+
+
 def run(command, **options):
     """Run a command that has to succeed; its output is shown if it does not.
 

@@ -63,7 +63,7 @@ class RoleSide:
         second = {"role ovmd": self._time(role), "minimal role": self._time(minimal)}
         for which, figures in (("first", first), ("second", second)):
             ratio = figures["role ovmd"] / figures["minimal role"]
-            self.report.add("role ovmd, %s run, against copy and service" % which, "s", figures, ratio, 15, True)
+            self.report.add("role ovmd, %s run, against copy and service" % which, "s", figures, ratio, 6, True)
 
     def _play(self, name, **what):
         path = os.path.join(self.folder, name + ".yml")

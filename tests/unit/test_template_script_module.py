@@ -16,8 +16,8 @@ class Module:
 
     def __init__(self, folder, check_mode, **options):
         self.params = dict(
-            name="a", state="present", src=None, content=SCRIPT, enabled=True, targets=None, template_dir=str(folder),
-            root="/",
+            name="a", state="present", src=None, content=SCRIPT, enabled=True, targets=None, scripts=None,
+            template_dir=str(folder), root="/", _contents=None,
         )  # fmt: skip
         self.params.update(options)
         self.check_mode, self.labelled = check_mode, []

@@ -77,8 +77,6 @@ _HEADER = Packet._struct
 _REPLY_LIMIT = 64 << 20
 # Requests that change nothing may be sent again when it is not known what became of them.
 _READS = frozenset((Op.READ, Op.DIRECTORY, _DIRECTORY_PART, Op.GET_PERMS))
-# These make whatever parents are missing, so they never fail for want of a node.
-_MAKES = frozenset((Op.WRITE, Op.MKDIR))
 # What may end a process, or cut it off, and has to wait for the end of a transaction.
 _ENDING = (SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2)
 
@@ -205,11 +203,18 @@ class Transaction(Requests):
                 op, (path,) + more, transaction=self._identity, connection=self._connection, **how
             )
         except XenStoreError as problem:
-            # A guest that was suspended meanwhile: oxenstored says EIO of a transaction that it does not know, the C
-            # xenstored ENOENT. Of reads that may be meant; but then the commit is refused.
-            if problem.code == "EIO" or isinstance(problem, NotFound) and op in _MAKES:
+            # Of a transaction that it does not know, since this guest was suspended meanwhile, the C xenstored
+            # says ENOENT, and oxenstored EIO.
+            if problem.code == "EIO" or problem.code == "ENOENT" and self._is_gone():
                 raise Conflict("the transaction is gone", "try again") from problem
             raise
+
+    def _is_gone(self):
+        try:
+            self._store._request(Op.GET_PERMS, (b"/",), transaction=self._identity, connection=self._connection)
+        except XenStoreError as problem:
+            return problem.code == "ENOENT"  # there is always a root
+        return False
 
 
 class XenStore(Requests):
@@ -351,7 +356,7 @@ class XenStore(Requests):
         """
         deadline = self._deadline()
         pause = 0.0005
-        obstacle = None  # type: XenStoreError | None
+        obstacles = []  # type: list[XenStoreError]
         beaten = 0
         while True:
             transacting = _Transacting(self)
@@ -360,13 +365,14 @@ class XenStore(Requests):
                     result = work(transaction)
                 return result  # noqa: RET504 - not before the commit has succeeded
             except Conflict:
-                obstacle = Conflict(
+                conflict = Conflict(
                     "a transaction met other writers again and again until its time was over",
                     "try again, or allow more time",
                 )
                 beaten += 1
                 if beaten == attempts:
-                    raise obstacle from None
+                    raise conflict from None
+                obstacles = [conflict]
             except ConnectionLost:
                 # Nothing of it took effect unless the commit was on its way.
                 if transacting.committing or time.monotonic() >= deadline:
@@ -375,16 +381,16 @@ class XenStore(Requests):
                 # So many transactions of this domain are open, for a moment: their number is limited.
                 if transacting.begun:
                     raise
-                obstacle = refusal
+                obstacles = [refusal]
             except DeadlineExceeded as late:
                 # It is told what the time went by with, where nothing can have taken effect.
-                if obstacle is None or transacting.committing:
+                if not obstacles or transacting.committing:
                     raise
-                raise obstacle from late
+                raise obstacles[0] from late
             # Writers that collided must not do so again in step.
             nap = pause * (0.5 + os.urandom(1)[0] / 256.0)
-            if obstacle is not None and time.monotonic() + nap >= deadline:
-                raise obstacle
+            if obstacles and time.monotonic() + nap >= deadline:
+                raise obstacles[0]
             time.sleep(nap)
             pause = min(pause * 2, 0.05)
 

@@ -1,21 +1,25 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The log of runs: what was run, and what scripts have printed. Whoever writes to it takes secrets out first."""
+"""The log of runs: what was run, and what scripts have printed. Whoever writes to it takes secrets out first.
 
-import logging
+Its levels and formats are those of Python's logging. That itself is imported only for a format other than
+the usual one: an event waits for the start of ovm-template-config, of which it would be the largest part.
+"""
+
 import os
 import stat
+import time
 
 from .errors import FirstBootError
 
 PATH = "/var/log/ovm-template-config.log"
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 LEVEL = "INFO"
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+DEBUG, INFO, WARNING, ERROR, CRITICAL = 10, 20, 30, 40, 50
+LEVELS = {"DEBUG": DEBUG, "INFO": INFO, "WARNING": WARNING, "ERROR": ERROR, "CRITICAL": CRITICAL}
+_NAMES = {level: name for name, level in LEVELS.items()}
 #: What lines that are of no script have for ``%(name)s``.
 NAME = "ovm-template-config"
-
-DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
 
 #: Control characters: they could break lines or steer a terminal.
 CONTROLS = {code: "\\x%02x" % code for code in (*range(0x20), *range(0x7F, 0xA0)) if code != 9}
@@ -31,8 +35,8 @@ def parse_level(text: str) -> int:
     :raises BadSetting: there is none such.
     """
     if text.upper() in LEVELS:
-        return int(getattr(logging, text.upper()))
-    if text.isdigit() and int(text) <= logging.CRITICAL:
+        return LEVELS[text.upper()]
+    if text.isdigit() and int(text) <= CRITICAL:
         return int(text)
     raise BadSetting("there is no log level '%s'" % text, "use one of %s, or a number" % ", ".join(LEVELS))
 
@@ -43,9 +47,8 @@ def check_format(text: str) -> str:
     :returns: the format itself.
     :raises BadSetting: it is none.
     """
-    record = logging.LogRecord(NAME, INFO, "", 0, "text", None, None)
     try:
-        logging.Formatter(text).format(record)
+        _formatter(text)(NAME, INFO, "text")
     except (ValueError, TypeError, KeyError):
         raise BadSetting(
             "'%s' is no log format" % text, "write it as Python's logging does, as in '%s'" % FORMAT
@@ -66,7 +69,7 @@ class Log:
 
     def __init__(self, path: str = PATH, level: int = INFO, format: str = FORMAT, complain=None) -> None:
         self._path, self._level, self._complain = path, level, complain
-        self._formatter = logging.Formatter(format)
+        self._format = _formatter(format)
         self._descriptor = -1
         if path:
             try:
@@ -83,8 +86,7 @@ class Log:
             return
         lines = []
         for line in text.rstrip("\n").split("\n"):
-            record = logging.LogRecord(name, level, "", 0, line.rstrip("\r").translate(CONTROLS), None, None)
-            lines.append(self._formatter.format(record) + "\n")
+            lines.append(self._format(name, level, line.rstrip("\r").translate(CONTROLS)) + "\n")
         rest = "".join(lines).encode("utf-8", "backslashreplace")
         try:
             while rest:
@@ -102,6 +104,23 @@ class Log:
         complain, self._complain = self._complain, None
         if complain:
             complain("the log %s cannot be written (%s); going on without" % (self._path, problem.strerror))
+
+
+def _formatter(format):
+    """:returns: a function of name, level and text that gives a line."""
+    if format == FORMAT:
+        return _usual
+    import logging
+
+    formatter = logging.Formatter(format)
+    return lambda name, level, text: formatter.format(logging.LogRecord(name, level, "", 0, text, None, None))
+
+
+def _usual(name, level, text):
+    """A line in the usual format, as logging would make it."""
+    now = time.time()
+    moment = "%s,%03d" % (time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now)), now % 1 * 1000)
+    return FORMAT % {"asctime": moment, "levelname": _NAMES[level], "name": name, "message": text}
 
 
 def _open(path):

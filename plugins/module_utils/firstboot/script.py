@@ -9,7 +9,6 @@ import json
 import os
 import select
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -482,6 +481,8 @@ def _command(path):
     """What to start for a script: itself, or our Python with it where it wants some Python that is not there."""
     words = _interpreter(path)
     if words and os.path.basename(words[0]) == "env" and len(words) == 2:
+        import shutil  # takes its time, for a few scripts only
+
         words = [shutil.which(words[1], path=_PATH) or words[1]]
     if (
         words

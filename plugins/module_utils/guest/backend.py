@@ -57,6 +57,9 @@ What there is for the daemon and its like:
 ``announced()``
     The number of the last message to the host, which falls where the host's tree was made anew;
     or None where that cannot be known.
+``tree()``
+    What tells the place in XenStore from those that this guest has had and will have; or None where that
+    cannot be known. It may come again on another host.
 ``expect_room(wanted)``
     Whether what the host collects makes fileno() readable.
 """

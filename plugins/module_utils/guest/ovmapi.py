@@ -406,6 +406,9 @@ class OvmapiBackend:
     def announced(self):
         """:returns: None: the driver does not tell its counter."""
 
+    def tree(self):
+        """:returns: None: the driver does not tell its domain's number."""
+
     def expect_room(self, wanted):
         """Do nothing: the driver does not say when the host collects."""
 

@@ -26,10 +26,11 @@ ROOM = 50
 PACE = ROOM, 10.0
 
 # Rows of what is remembered: what was told, by the names above, or "held." and a parameter's key;
-# the configuration report that is to be told; the number of the last message, to notice a new tree.
+# the configuration report that is to be told; and, to notice a new tree, which one it was told in and the number
+# of the last message there.
 _TOLD_HELD = b"held."
 _CONFIGURATION_TO_TELL = b"to tell: configuration"
-_LAST = b"last"
+_TREE, _LAST = b"tree", b"last"
 _NOT_THE_GUESTS_FAULT = (XenStoreError, DeviceUnavailable, SendFailed)
 
 
@@ -87,10 +88,10 @@ class Reporter:
     def _report(self, again):
         if again:
             self._forget()  # before anything can fail, so that it is not forgotten itself
-        told, announced = self._list.reported(), self._backend.announced()
-        last = told.get(_LAST)
-        if last and announced is not None and announced < int(last):
-            # Made anew: this is another host, after a migration for example, or it has forgotten everything.
+        # Looked at before anything is told: where this guest is restored meanwhile, the next call notices.
+        tree, announced = self._backend.tree(), self._backend.announced()
+        told = self._list.reported()
+        if _elsewhere(told, tree, announced):
             self._forget()
             told = self._list.reported()
         due = [(row, message) for row, message in self._messages(told) if told.get(row) != message.value]
@@ -99,7 +100,7 @@ class Reporter:
             try:
                 if not self._room(len(together)):
                     return True
-                self._tell(together)
+                self._tell(together, tree)
             except QuotaExceeded as problem:
                 self.problem = problem
                 return True
@@ -109,7 +110,7 @@ class Reporter:
         with self._list.writing():
             self._list.forget_reported(_CONFIGURATION_TO_TELL)
 
-    def _tell(self, due):
+    def _tell(self, due, tree):
         # The lock keeps what several processes say of the configuration in order, and all that
         # was received before it is committed: what is told now comes after it for the host, too.
         with self._list.writing():
@@ -117,10 +118,13 @@ class Reporter:
                 if message.key == reports.CONFIGURATION:
                     now = self._list.reported()[_CONFIGURATION_TO_TELL]
                     due[at] = row, Message(message.key, now)
-            # Not the counter as it is now: this guest may have been restored since, with another tree.
+            # Not the counter as it is now: this guest may have been restored since, with another tree. Nor a number
+            # that has fallen: it was restored before, and has to tell everything again.
             last = self._backend.tell([message for _row, message in due])
             if last is not None:
-                self._list.note_reported(_LAST, b"%d" % last)
+                self._list.note_reported(_LAST, b"%d" % max(last, int(self._list.reported().get(_LAST) or 0)))
+            if tree is not None:
+                self._list.note_reported(_TREE, tree)
             for row, message in due:
                 self._list.note_reported(row, message.value)
 
@@ -166,6 +170,13 @@ class Reporter:
             key = row[len(_TOLD_HELD) :]
             if row in gone and not _private(key):
                 yield row, Message(*reports.held(self._list.life, key, None))
+
+
+def _elsewhere(told, tree, announced):
+    """Whether this is another host by now, as after a migration, or one that has forgotten everything."""
+    if tree is not None and (told.get(_TREE) or tree) != tree:
+        return True
+    return announced is not None and announced < int(told.get(_LAST) or 0)
 
 
 def _private(key):

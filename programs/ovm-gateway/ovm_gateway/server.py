@@ -16,13 +16,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ansible_collections.ovm.messaging.plugins.module_utils.manager.dialect import Dialect
 from ansible_collections.ovm.messaging.plugins.module_utils.problem import Problem
+from ansible_collections.ovm.messaging.plugins.module_utils.readiness import Readiness
 
 from . import files
 from .access import PEER, Access
 from .backend import Backend
 from .certificate import WARNING_DAYS, BadCertificate, Certificate
 from .limits import client_key
-from .notify import notify, watchdog_seconds
 from .page import Pages
 from .rest import JSON, Rest
 from .shapes import Shapes
@@ -62,7 +62,8 @@ def serve(settings):
     backend = Backend(settings)
     port = sockets[0].getsockname()[1]
     app = application(settings, backend, users, certificate, port)
-    server = _Server(settings, app, context, backend)
+    readiness = Readiness(os.environ)
+    server = _Server(settings, app, context, backend, readiness)
     _allow_files(settings.connections + _OTHER_FILES)
     # uvicorn raises the signal again once all is closed; the exit code is to be 0.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -75,7 +76,7 @@ def serve(settings):
         _write_address(settings, sockets)
         loop.run_until_complete(server.serve(sockets=sockets))
     finally:
-        notify("STOPPING=1")
+        readiness.stopping()
         app.close()
         backend.stop()
         loop.close()
@@ -118,9 +119,8 @@ class _Loop(asyncio.SelectorEventLoop):
 class _Server(uvicorn.Server):
     """uvicorn, set up for this service; it does not read the environment."""
 
-    def __init__(self, settings, app, context, backend):
-        self._backend = backend
-        period = watchdog_seconds()
+    def __init__(self, settings, app, context, backend, readiness):
+        self._backend, self._readiness = backend, readiness
         protocol = type("Protocol", (_Protocol,), {"settings": settings})
         super().__init__(
             uvicorn.Config(
@@ -137,7 +137,8 @@ class _Server(uvicorn.Server):
                 timeout_keep_alive=settings.keep_alive_seconds,
                 timeout_graceful_shutdown=settings.shutdown_seconds,
                 callback_notify=self._notify,
-                timeout_notify=int(period / 3) if period else 3600,
+                # It looks once a second whether this time is over.
+                timeout_notify=max(0, int(readiness.watchdog) - 1) if readiness.watchdog else 3600,
             )
         )
         self.config.load()
@@ -148,9 +149,9 @@ class _Server(uvicorn.Server):
         """uvicorn calls it when it serves, and then every so often."""
         if not self._notified:
             self._notified = True
-            notify("READY=1")
+            self._readiness.ready()
         if self._backend.alive():
-            notify("WATCHDOG=1")
+            self._readiness.alive()
 
 
 class _Protocol(H11Protocol):

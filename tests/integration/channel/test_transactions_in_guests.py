@@ -25,7 +25,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM, signal.S
 
 
 @pytest.mark.parametrize("how", ["restore", "checkpoint"])
-@pytest.mark.parametrize("work", ["reads", "writes", "does nothing more"])
+@pytest.mark.parametrize("work", ["reads", "looks", "writes", "does nothing more"])
 def test_a_transaction_is_done_again_where_the_guest_was_suspended_in_its_midst(guest, how, work):
     attempts = []
 
@@ -35,17 +35,16 @@ def test_a_transaction_is_done_again_where_the_guest_was_suspended_in_its_midst(
         if len(attempts) == 1:
             getattr(guest, how)()
         if work == "reads":
-            try:
-                return transaction.read(b"name")
-            except NotFound:
-                return b"nothing"
-        elif work == "writes":
+            return transaction.read(b"name")
+        if work == "looks":
+            return transaction.exists(b"data/first") and b"found"
+        if work == "writes":
             transaction.write(b"data/second", b"%d" % attempts[-1])
             transaction.mkdir(b"data/third")
         return b""
 
     with XenStore(guest.path, timeout=PATIENCE) as store:
-        assert store.transact(do) == (b"guest-5" if work == "reads" else b"")
+        assert store.transact(do) == {"reads": b"guest-5", "looks": b"found"}.get(work, b"")
         assert attempts == [0, 1]
         assert store.read(b"data/first") == b"1"
         if work == "writes":
@@ -73,22 +72,28 @@ def test_one_that_is_given_up_after_a_restore_leaves_the_connection_usable(guest
         assert not store.exists(b"data/x")
 
 
-def test_a_message_that_a_restore_came_upon_is_sent_once(guest, host, monkeypatch):
-    written = []
+@pytest.mark.parametrize("step", range(1, 11))
+def test_a_message_that_a_restore_came_upon_is_sent_once(guest, host, host_end, monkeypatch, step):
+    requests = []
     request = XenStore._request
 
     def restoring(self, op, parts, **how):
-        if how.get("transaction") and self.path == guest.path:
-            written.append(op)
-            if len(written) == 2:  # the first was the look for the number
+        if self.path == guest.path:
+            requests.append(op)
+            if len(requests) == step:
                 guest.restore()
         return request(self, op, parts, **how)
 
-    monkeypatch.setattr(XenStore, "_request", restoring)
     with XenStore(guest.path, timeout=PATIENCE) as store:
+        # There is something to be found, and to be missed.
+        GuestEnd(store).send(Message(b"earlier", b""), PATIENCE)
+        host_end.inbox.discard(host_end.inbox.pending()[0])
+        monkeypatch.setattr(XenStore, "_request", restoring)
         assert GuestEnd(store).send(Message(b"key", b"v" * 5000), PATIENCE) == 1
+        assert len(requests) >= step
     arrivals = list(HostEnd(host, guest.domid).inbox.receive())
     assert [tuple(arrival.message) for arrival in arrivals] == [(b"key", b"v" * 5000)]
+    assert guest.domid == 6
 
 
 def _send_for_ever(path, ready, number, handled):  # pragma: no cover - in a child

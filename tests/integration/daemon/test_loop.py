@@ -13,10 +13,10 @@ from ansible_collections.ovm.messaging.plugins.module_utils.guest.background imp
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.daemon import Daemon, run_for_event
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import AddressesUnavailable, ParameterListError
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.events import parse
-from ansible_collections.ovm.messaging.plugins.module_utils.guest.readiness import Readiness
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.reporter import EVERYTHING
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.target_run import ProgramMissing, ProgramRunner
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.xenstore_backend import XenStoreBackend
+from ansible_collections.ovm.messaging.plugins.module_utils.readiness import Readiness
 
 pytestmark = pytest.mark.parametrize("xenstored", ["c"], indirect=True)
 

@@ -14,9 +14,9 @@ import pytest
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.daemon import Daemon
-from ansible_collections.ovm.messaging.plugins.module_utils.guest.readiness import Readiness
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.reporter import EVERYTHING
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.xenstore_backend import XenStoreBackend
+from ansible_collections.ovm.messaging.plugins.module_utils.readiness import Readiness
 from lab.deaths import MOMENTS, dies
 
 NEVER = "86400"

@@ -53,10 +53,12 @@ def play(local_play, task):
         results = local_play(*three)
         found = []
         for check, first, second in zip(results[::3], results[1::3], results[2::3]):
-            for name in ("changed", "failed", "msg", "name", "path", "targets", "header", "diff"):
+            for name in ("changed", "failed", "msg", "name", "path", "targets", "header", "scripts", "diff"):
                 assert check.get(name) == first.get(name), (name, check, first)
             assert not first["failed"], first
-            assert not second["changed"] and second["diff"] == [] and second["targets"] == first["targets"]
+            assert not second["changed"] and second["diff"] == []
+            for once, again in zip(first.get("scripts", [first]), second.get("scripts", [second])):
+                assert not again["changed"] and again["targets"] == once["targets"]
             found.append(first)
         return found if len(found) > 1 else found[0]
 
@@ -117,6 +119,71 @@ def test_the_life_of_a_script(play, task, folder):
         }
     ]  # fmt: skip
     assert [(part["before"], part["after"]) for part in removed["diff"]] == [(newer, ""), ("cleanup: 7\n", "")]
+
+
+def test_several_at_once(play, task, folder, tmp_path):
+    """Each as it would be alone, with what is known of it alone."""
+    scripts = Scripts(directory=str(folder))
+    scripts.install("packaged", script("packaged", shutdown=3).encode())
+    scripts.install("old", script("old", configure=1).encode())
+    scripts.add("old")
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/here").write_text(script("here", resume=5))
+    (tmp_path / "there").write_text(script("there", suspend=6, migrate=7))
+    found = play(
+        task(
+            scripts=[
+                dict(name="old", state="absent"),
+                dict(name="hello", content=HELLO, targets={"configure": 70}),
+                dict(name="here", src="here", enabled=False),
+                dict(name="there", src=str(tmp_path / "there"), remote_src=True),
+                dict(name="packaged"),
+                dict(name="never", state="absent"),
+            ]
+        )
+    )
+    assert found["changed"] and not {"name", "path", "targets", "header"} & set(found)
+    assert [(each["name"], each["changed"], each["targets"]) for each in found["scripts"]] == [
+        ("old", True, of()),
+        ("hello", True, of(configure=70)),
+        ("here", True, of()),
+        ("there", True, of(suspend=6, migrate=7)),
+        ("packaged", True, of(shutdown=3)),
+        ("never", False, of()),
+    ]
+    assert found["scripts"][1]["path"] == str(folder / "scripts/hello") and "header" not in found["scripts"][0]
+    assert [part["before_header"].split("/")[-1] for part in found["diff"]] == [
+        "old", "targets of old", "hello", "targets of hello", "here", "there", "targets of there", "targets of packaged"
+    ]  # fmt: skip
+    assert sorted(state(folder)) == [
+        "configure.d/70hello", "migrate.d/07there", "scripts/hello", "scripts/here", "scripts/packaged",
+        "scripts/there", "shutdown.d/03packaged", "suspend.d/06there",
+    ]  # fmt: skip
+    assert (folder / "scripts/here").read_bytes() == (tmp_path / "files/here").read_bytes()
+
+
+def test_of_several_none_is_touched_if_one_is_wrong(local_play, task, folder):
+    scripts = Scripts(directory=str(folder))
+    scripts.install("old", script("old", configure=1).encode())
+    before = state(folder)
+    good = [dict(name="old", state="absent"), dict(name="hello", content=HELLO)]
+    wrong = {
+        "there is no script 'missing'": [*good, dict(name="missing")],
+        "the script 'hello' is given 2 times: give it once": [*good, dict(name="hello", state="absent")],
+        "the script 'other' does not say what runs it": [*good, dict(name="other", content="x")],
+        "src cannot be read: Could not find or access 'nowhere'": [*good, dict(name="other", src="nowhere")],
+        "parameters are mutually exclusive: src|content found in scripts": [dict(name="a", content="x", src="y")],
+        "missing required arguments: name found in scripts": [dict(content="x")],
+        "Unsupported parameters for (ovm.messaging.ovm_template_script) module: scripts.nmae": [dict(name="a", nmae=1)],
+        "dictionary requested": ["hello"],
+    }
+    tasks = [task(check=check, scripts=scripts) for check in (True, False) for scripts in wrong.values()]
+    tasks += [task(scripts=good, name="hello"), task(state="absent")]
+    expected = [*wrong, *wrong, "parameters are mutually exclusive: name|scripts", "one of the following is required: "]
+    for said, result in zip(expected, local_play(*tasks)):
+        assert result["failed"] and said in result["msg"], (said, result)
+        assert not result["changed"] and "Traceback" not in json.dumps(result)
+    assert state(folder) == before
 
 
 def test_what_is_left_behind_is_what_ovm_chkconfig_makes(local_play, task, folder):
@@ -256,7 +323,11 @@ def test_what_is_wrong_is_told_in_check_mode_too_and_nothing_changes(local_play,
 def test_a_script_given_inline_is_in_no_log_of_the_target(local_play, task):
     seen = {"ANSIBLE_INJECT_INVOCATION": "true"}
     assert local_play(task(name="hello", content=HELLO, diff=False), arguments=["-vvv"], environment=seen)["changed"]
-    assert '"content": null' in local_play.output and '/script"' in local_play.output  # as the module was called
+    assert '"content": null' in local_play.output  # as the module was called
+    assert "BEGIN PLUGIN INFO" not in local_play.output
+    several = [{"name": "hello", "content": HELLO + "# more\n"}]
+    assert local_play(task(scripts=several, diff=False), arguments=["-vvv"], environment=seen)["changed"]
+    assert '"content": null' in local_play.output
     assert "BEGIN PLUGIN INFO" not in local_play.output
 
 
@@ -274,7 +345,7 @@ def test_the_old_python_of_a_guest_runs_it(local_play, task, folder):
         "from ansible_collections.ovm.messaging.plugins.module_utils import template_script_module as glue; "
         "module = types.SimpleNamespace(check_mode=False, _diff=True, selinux_enabled=lambda: False, "
         "params=dict(name='hello', state='present', src=None, content=%r, enabled=True, targets={'configure': 5}, "
-        "template_dir=%r, root='/')); "
+        "scripts=None, template_dir=%r, root='/', _contents=None)); "
         "module.exit_json = lambda **result: print(result['changed'], result['targets']['configure']); "
         "glue.run(module); glue.run(module); module.params['state'] = 'absent'; glue.run(module)"
     ) % (HELLO, str(folder))
@@ -284,14 +355,16 @@ def test_the_old_python_of_a_guest_runs_it(local_play, task, folder):
 
 
 def test_every_example_of_the_documentation_runs(local_play, folder):
-    """In their order, from installing to removing."""
+    """In their order, from installing to removing, and several."""
     text = MODULE.read_text()
     examples = yaml.safe_load(text.split('EXAMPLES = r"""\n', 1)[1].split('"""', 1)[0])
     tasks = [
         {"ovm_template_script": dict(example["ovm.messaging.ovm_template_script"], template_dir=str(folder))}
         for example in examples
     ]
-    installed, late, off, removed = local_play(*tasks)
+    installed, late, off, removed, several = local_play(*tasks)
     assert installed["targets"] == of(configure=95, cleanup=5) and late["targets"] == of(configure=99)
     assert off["targets"] == of() and removed["changed"]
-    assert all(result["changed"] for result in (installed, late, off, removed)) and state(folder) == {}
+    assert [each["changed"] for each in several["scripts"]] == [True, False]
+    assert all(result["changed"] for result in (installed, late, off, removed, several))
+    assert sorted(state(folder)) == ["resume.d/50greeting", "scripts/greeting"]

@@ -6,24 +6,25 @@ Two disks are made, dom0's and a template of guests. dom0 boots once, with a gue
 disk. This is kept: each run begins where it has stopped then. All of it is in the cache folder.
 """
 
+import concurrent.futures
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import pathlib
 import re
-import subprocess
+import shutil
 import sys
-import threading
 import time
 
 from .. import LabError
-from ..making import ROOT, cache, last_error, run, say
+from ..making import ROOT, last_error, run, say
 from . import debian, light, machine, packages
 from .host import Domain, Host
 from .ssh import Key, Shell
 
-#: Where our own programs go on dom0, for its guests.
+#: The template's address as a domain.
 GUEST_ADDRESS = "10.9.1.1"
 #: The template as a domain, and dom0's device that is its disk.
 TEMPLATE, TEMPLATE_DISK = "template", "/dev/vdb"
@@ -33,28 +34,36 @@ OWN_TEMPLATE = "OVM_XEN_TEMPLATE"
 PORTS = (22, 7002)
 
 _COMMON = ("systemd-sysv", "dbus", "udev", "python3", "openssh-server", "iproute2", "procps", "tzdata", "kmod")
+#: Besides, the template has what its users need.
+_GUEST = ("sudo",)
 _DOM0 = ("xen-utils-" + packages.XEN, "xenstore-utils", "dmsetup", "python3-venv")
 _DISK = 1 << 30
+# In the order in which dom0 sees them.
+_DISKS = ("dom0", TEMPLATE)
+_MEMORY_FILE = "memory"
 _MEMORY, _DOM0_MEMORY, _GUEST_MEMORY = 2816, 1024, 384
 _ARGUMENTS = "root=%s rw net.ifnames=0 systemd.show_status=0"
 
 # What starts by itself on a Debian system and is of no use here. A start costs up to a second of computing, where a
 # computer would need a hundredth of that.
-_NOT_STARTED = """
-apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
-systemd-tmpfiles-clean.timer systemd-networkd-wait-online.service systemd-logind.service getty@.service
-serial-getty@.service systemd-binfmt.service proc-sys-fs-binfmt_misc.automount modprobe@.service
-kmod-static-nodes.service systemd-network-generator.service systemd-pstore.service systemd-remount-fs.service
-systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-initctl.socket
-systemd-ask-password-wall.path systemd-ask-password-console.path systemd-hwdb-update.service ldconfig.service
-systemd-journal-catalog-update.service dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount
-sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount
-""".split()
-_GENERATORS = """
-systemd-cryptsetup-generator systemd-debug-generator systemd-fstab-generator systemd-getty-generator
-systemd-gpt-auto-generator systemd-hibernate-resume-generator systemd-integritysetup-generator
-systemd-rc-local-generator systemd-run-generator systemd-system-update-generator systemd-veritysetup-generator
-""".split()
+_NOT_STARTED = (
+    *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer"),
+    *("e2scrub_reap.service", "fstrim.timer", "systemd-tmpfiles-clean.timer"),
+    *("systemd-networkd-wait-online.service", "systemd-logind.service", "getty@.service", "serial-getty@.service"),
+    *("systemd-binfmt.service", "proc-sys-fs-binfmt_misc.automount", "modprobe@.service"),
+    *("kmod-static-nodes.service", "systemd-network-generator.service", "systemd-pstore.service"),
+    *("systemd-remount-fs.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service"),
+    *("systemd-initctl.socket", "systemd-ask-password-wall.path", "systemd-ask-password-console.path"),
+    *("systemd-hwdb-update.service", "ldconfig.service", "systemd-journal-catalog-update.service"),
+    *("dev-hugepages.mount", "dev-mqueue.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"),
+    *("sys-kernel-config.mount", "sys-fs-fuse-connections.mount"),
+)
+_GENERATORS = (
+    *("systemd-cryptsetup-generator", "systemd-debug-generator", "systemd-fstab-generator"),
+    *("systemd-getty-generator", "systemd-gpt-auto-generator", "systemd-hibernate-resume-generator"),
+    *("systemd-integritysetup-generator", "systemd-rc-local-generator", "systemd-run-generator"),
+    *("systemd-system-update-generator", "systemd-veritysetup-generator"),
+)
 _FEW_DEVICES = """\
 [Service]
 ExecStart=
@@ -62,6 +71,23 @@ ExecStart=-udevadm trigger --type=devices --action=add --subsystem-match=net --s
 """
 _NETWORK = "[Match]\nName=%s\n\n[Network]\nLinkLocalAddressing=no\nConfigureWithoutCarrier=yes\nAddress=%s\n"
 _BRIDGE = "[NetDev]\nName=xenbr0\nKind=bridge\nMACAddress=00:16:3e:00:00:01\n"
+# As xl in dom0 has it.
+_TEMPLATE_CONFIGURATION = "/etc/xen/%s.cfg" % TEMPLATE
+_TEMPLATE_GUEST = {
+    "name": TEMPLATE,
+    "type": "pvh",
+    "kernel": "/boot/vmlinux",
+    "ramdisk": "/boot/initrd",
+    "extra": "%s %s" % (machine.KERNEL_ARGUMENTS, _ARGUMENTS % "/dev/xvda"),
+    "memory": _GUEST_MEMORY,
+    "vcpus": 1,
+    "tsc_mode": "native",
+    "disk": ["phy:%s,xvda,w" % TEMPLATE_DISK],
+    "vif": ["mac=00:16:3e:09:ff:01,bridge=xenbr0"],
+}
+# What udev would load too late.
+_DOM0_EARLY = ("crc32c_generic", "ext4", "virtio_pci", "virtio_blk", "virtio_net")
+_GUEST_EARLY = ("crc32c_generic", "ext4", "xen-blkfront", "xen-netfront")
 _INIT = """\
 #!/bin/busybox sh
 busybox mount -t proc proc /proc
@@ -86,14 +112,16 @@ ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 : >/etc/fstab
 """
 _SETTLE_DOM0 = "python3 -m venv /opt/ovm-gateway/venv\n"
-_VIF = """\
-#!/bin/sh
+_VIF = (
+    "#!/bin/sh"
+    + """
 # What xl has done for a guest's network card: it is put on the bridge.
 [ "$1" = online ] || exit 0
 ip link set dev "$vif" master xenbr0 up && exec xenstore-write "$XENBUS_PATH/hotplug-status" connected
 xenstore-write "$XENBUS_PATH/hotplug-status" error
 exit 1
 """
+)
 _CLONE = """
 file=/var/lib/xen/$1.changes
 rm -f "$file"
@@ -118,7 +146,7 @@ class Full:
         self.dom0 = machine_.dom0
         self.host = Host(machine_.dom0, key)
         shell = Shell("guest " + TEMPLATE, GUEST_ADDRESS, key, via=machine_.dom0)
-        self.template = Domain(self.host, TEMPLATE, "pvh", shell, "/etc/xen/%s.cfg" % TEMPLATE)
+        self.template = Domain(self.host, TEMPLATE, "pvh", shell, _TEMPLATE_CONFIGURATION)
 
     def close(self):
         self.template.shell.close()
@@ -145,27 +173,29 @@ def full_system():
 
 
 @contextlib.contextmanager
-def running(folder=None):
+def running():
     """Have the full system, with the template running as a guest.
 
-    :param folder: for its logs; None makes one.
     :rtype: Full
     :raises LabError: something cannot be had; with a remedy.
     """
     disks = _disks()
-    state = packages.kept("full-state", _state_key(disks), "booting the full system", lambda place: _boot(disks, place))
-    folder = folder or machine.make_folder()
+    state = packages.kept("full-state", _state_key(disks), "booting the full system", functools.partial(_boot, disks))
+    folder = machine.make_folder()
     key = Key(disks)
-    with _machine(disks, key, folder, state) as one:
-        one.start()
-        _set_clock(one.dom0)
-        system = Full(one, key)
-        try:
-            system.template.wait()
-            _set_clock(system.template.shell)
-            yield system
-        finally:
-            system.close()
+    try:
+        with _machine(disks, key, folder, state) as one:
+            _go_on(one)
+            _set_clock(one.dom0)
+            system = Full(one, key)
+            try:
+                system.template.wait()
+                _set_clock(system.template.shell)
+                yield system
+            finally:
+                system.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def wheels():
@@ -184,9 +214,7 @@ def wheels():
         command += ["--platform=manylinux_2_%d_x86_64" % minor for minor in (36, 34, 28, 17)]
         done = run([*command, "--platform=manylinux2014_x86_64", "-r", requirements])
         if done.returncode:
-            raise LabError(
-                "pip gets not what ovm-gateway wants%s: see pip's settings for the index" % last_error(done)
-            )
+            raise LabError("pip gets not what ovm-gateway wants%s: see pip's settings for the index" % last_error(done))
         return target
 
     return packages.kept("wheelhouse", key, "fetching wheels", fetch)
@@ -197,20 +225,33 @@ def wheels():
 
 def _machine(disks, key, folder, state=None):
     """The computer, to be booted, or to go on where it has stopped."""
-    for name in ("dom0", "guest"):
+    for name in _DISKS:
         if state:
             debian.layer(os.path.join(folder, name), os.path.join(state, name), "qcow2")
         else:
             debian.layer(os.path.join(folder, name), os.path.join(disks, name))
-    have = packages.get()
-    options = [word for name in ("dom0", "guest") for word in ("-drive", "file=%s,if=virtio,cache=unsafe" % name)]
     if state:
-        _link(os.path.join(state, "memory"), os.path.join(folder, "memory"))
-        options += ["-incoming", "exec:cat memory"]
+        _link(os.path.join(state, _MEMORY_FILE), os.path.join(folder, _MEMORY_FILE))
+    return _computer(disks, key, folder, ["-incoming", "exec:cat " + _MEMORY_FILE] if state else [])
+
+
+def _computer(disks, key, folder, options=()):
+    have = packages.get()
+    drives = [word for name in _DISKS for word in ("-drive", "file=%s,if=virtio,cache=unsafe" % name)]
     return machine.Machine(
-        light.Images(have.hypervisor, have.kernel, os.path.join(disks, "initrd-dom0")),
-        key, folder, _MEMORY, _DOM0_MEMORY, _ARGUMENTS % "/dev/vda", options, PORTS,
+        light.Images(have.hypervisor, have.kernel, os.path.join(disks, "initrd")),
+        key, folder, _MEMORY, _DOM0_MEMORY, _ARGUMENTS % "/dev/vda", [*drives, *options], PORTS,
     )  # fmt: skip
+
+
+def _go_on(one):
+    """Have a machine read the memory that it had, and go on."""
+    one.start(timeout=None)
+    status = machine.wait_until(lambda: _moved(one), 300, lambda: one.monitor("info migrate"))
+    if status != "completed":
+        raise LabError("QEMU does not read the full system's memory: %s" % one.monitor("info migrate"))
+    one.monitor("cont")
+    one.dom0.wait(still=one.alive)
 
 
 def _boot(disks, place):
@@ -224,15 +265,7 @@ def _boot(disks, place):
     with _machine(disks, key, folder) as one:
         one.start()
         system = Full(one, key)
-        configuration = {
-            "name": TEMPLATE, "type": "pvh", "kernel": "/boot/vmlinux", "ramdisk": "/boot/initrd",
-            "extra": "%s %s" % (machine.KERNEL_ARGUMENTS, _ARGUMENTS % "/dev/xvda"),
-            "memory": _GUEST_MEMORY, "vcpus": 1, "tsc_mode": "native",
-            "disk": ["phy:%s,xvda,w" % TEMPLATE_DISK], "vif": ["mac=00:16:3e:09:ff:01,bridge=xenbr0"],
-        }  # fmt: skip
-        lines = ["%s = %s\n" % (option, json.dumps(value)) for option, value in configuration.items()]
-        one.dom0.put("".join(lines), "/etc/xen/%s.cfg" % TEMPLATE)
-        system.host.xl("create", "-q", "/etc/xen/%s.cfg" % TEMPLATE)
+        system.host.xl("create", "-q", _TEMPLATE_CONFIGURATION)
         system.template.wait()
         for shell in (system.template.shell, one.dom0):
             shell.run("sync")
@@ -240,17 +273,18 @@ def _boot(disks, place):
         one.dom0.close()
         one.monitor("stop")
         one.monitor("migrate_set_parameter max-bandwidth 16G")
-        one.monitor('migrate "exec:cat >memory"')
-        status = machine.wait_until(lambda: _saved(one), 300, lambda: one.monitor("info migrate"))
+        one.monitor('migrate "exec:cat >%s"' % _MEMORY_FILE)
+        status = machine.wait_until(lambda: _moved(one), 300, lambda: one.monitor("info migrate"))
         if status != "completed":
-            raise LabError("QEMU does not write down the full system's memory: %s" % one.monitor("info migrate"))
-        # Written to the end.
+            raise LabError("QEMU does not write the full system's memory: %s" % one.monitor("info migrate"))
+        # Its disks are written to the end then.
         one.monitor("quit")
         one.wait()
     return folder
 
 
-def _saved(one):
+def _moved(one):
+    """How the memory's way to or from a file has ended; None: it has not."""
     found = re.search(r"Migration status: (completed|failed|cancelled)", one.monitor("info migrate"))
     return found and found[1]
 
@@ -262,8 +296,12 @@ def _set_clock(shell):
 
 def _state_key(disks):
     version = run([packages.qemu(), "--version"]).stdout
-    sources = [pathlib.Path(module.__file__).read_text(encoding="utf-8") for module in (machine, sys.modules[__name__])]
-    return hashlib.sha256("\0".join([disks, version, packages.get().root, *sources]).encode()).hexdigest()[:12]
+    command = _computer(disks, None, os.devnull)._command()
+    return _hashed([disks, version, *command, _TEMPLATE_GUEST])
+
+
+def _hashed(parts):
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 # --- disks ------------------------------------------------------------------------------
@@ -272,19 +310,32 @@ def _state_key(disks):
 def _disks():
     """A folder with the disks, what boots them, and the key of who may log in; made where it is not there yet."""
     have = packages.get()
-    sources = [pathlib.Path(path).read_bytes() for path in (__file__, debian.__file__)]
-    key = hashlib.sha256(have.root.encode() + b"\0".join(sources)).hexdigest()[:12]
-    return packages.kept("full-disks", key, "making the disks of the full system", lambda place: _make(have, place))
+    recipes = _recipes(have)
+    parts = [[name, kind, script, hashlib.sha256(tree.archive()).hexdigest()] for name, kind, tree, script in recipes]
+    key = _hashed([have.root, pathlib.Path(debian.__file__).read_text(encoding="utf-8"), _DISK, *parts])
+    make = functools.partial(_make, have, recipes)
+    return packages.kept("full-disks", key, "making the disks of the full system", make)
 
 
-def _make(have, place):
+def _make(have, recipes, place):
     folder = os.path.join(place, "disks")
     os.mkdir(folder)
     key = Key(folder)
-    dom0_modules = ("crc32c_generic", "ext4", "virtio_pci", "virtio_blk", "virtio_net")
-    _write_initrd(have, os.path.join(folder, "initrd-dom0"), dom0_modules)
-    guest_initrd = _write_initrd(have, os.path.join(folder, "initrd-guest"), ("crc32c_generic", "ext4", "xen-blkfront"))
-    guest, dom0 = _tree(have, key, "template"), _tree(have, key, "dom0")
+    _initrd(have, _DOM0_EARLY, os.path.join(folder, "initrd"))
+    makers = []
+    for name, wanted, tree, script in recipes:
+        tree.file("root/.ssh/authorized_keys", key.public.encode() + b"\n", 0o600)
+        path = os.path.join(folder, name)
+        makers.append(functools.partial(debian.make, path, name, wanted, tree, script, _DISK, place))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for started in [pool.submit(maker) for maker in makers]:
+            started.result()
+    return folder
+
+
+def _recipes(have):
+    """What is on the disks: name, packages, files, and what is run in the system at last."""
+    guest, dom0 = _tree(have, TEMPLATE), _tree(have, "dom0")
     guest.file("etc/systemd/network/50-eth0.network", (_NETWORK % ("eth0", GUEST_ADDRESS + "/16")).encode())
     dom0.file("etc/systemd/network/50-eth0.network", (_NETWORK % ("eth0", "10.0.2.15/24")).encode())
     dom0.file("etc/systemd/network/50-xenbr0.network", (_NETWORK % ("xenbr0", light.DOM0_ADDRESS + "/16")).encode())
@@ -293,42 +344,21 @@ def _make(have, place):
     dom0.file("etc/modules-load.d/xen.conf", "".join(name + "\n" for name in wanted).encode())
     dom0.file("etc/xen/scripts/vif-lab", _VIF.encode(), 0o755)
     dom0.file("etc/xen/xl.conf", b'autoballoon="off"\nvif.default.script="vif-lab"\n')
+    lines = ["%s = %s\n" % (option, json.dumps(value)) for option, value in _TEMPLATE_GUEST.items()]
+    dom0.file(_TEMPLATE_CONFIGURATION.strip("/"), "".join(lines).encode())
     dom0.copy(have.kernel, "boot/vmlinux")
-    dom0.file("boot/initrd", guest_initrd)
-    _both(
-        lambda: debian.make(
-            os.path.join(folder, "guest"), "template", _COMMON, guest, _SETTLE, _DISK, place),
-        lambda: debian.make(
-            os.path.join(folder, "dom0"), "dom0", _COMMON + _DOM0, dom0, _SETTLE + _SETTLE_DOM0, _DISK, place),
-    )  # fmt: skip
-    return folder
+    dom0.file("boot/initrd", _initrd(have, _GUEST_EARLY))
+    return [
+        [TEMPLATE, _COMMON + _GUEST, guest, _SETTLE],
+        ["dom0", _COMMON + _DOM0, dom0, _SETTLE + _SETTLE_DOM0],
+    ]
 
 
-def _both(*functions):
-    """Run functions at once; the first problem is raised when all have ended."""
-    problems = []
-
-    def guarded(function):
-        try:
-            function()
-        except Exception as problem:  # raised again below
-            problems.append(problem)
-
-    threads = [threading.Thread(target=guarded, args=[function]) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if problems:
-        raise problems[0]
-
-
-def _tree(have, key, name):
+def _tree(have, name):
     """The files that dom0 and guests have alike."""
     tree = light.Tree()
     tree.folder("root", 0o700)
     tree.folder("root/.ssh", 0o700)
-    tree.file("root/.ssh/authorized_keys", key.public.encode() + b"\n", 0o600)
     tree.file("etc/hostname", name.encode() + b"\n")
     tree.file("etc/hosts", b"127.0.0.1 localhost\n127.0.1.1 %s\n" % name.encode())
     for unit in _NOT_STARTED:
@@ -345,10 +375,11 @@ def _tree(have, key, name):
     return tree
 
 
-def _write_initrd(have, path, modules):
-    """Write what a kernel needs to get at its disk.
+def _initrd(have, modules, path=None):
+    """What a kernel needs to get at its disk.
 
-    :returns: its bytes.
+    :param path: the file to write, if any.
+    :rtype: bytes
     """
     tree = light.Tree()
     for name in ("bin", "dev", "proc", "root", "lib"):
@@ -360,7 +391,8 @@ def _write_initrd(have, path, modules):
         tree.copy(module, "lib/" + names[-1])
     tree.file("init", (_INIT % " ".join(names)).encode(), 0o755)
     content = tree.archive()
-    pathlib.Path(path).write_bytes(content)
+    if path:
+        pathlib.Path(path).write_bytes(content)
     return content
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The log of runs."""
 
+import logging
 import os
 import re
 
@@ -33,6 +34,21 @@ def test_each_line_has_time_level_and_script(path):
     stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
     assert re.fullmatch(stamp + "INFO    network: one", lines[0]) and lines[1].endswith(" network: two")
     assert re.fullmatch(stamp + "ERROR   ovm-template-config: three", lines[2]) and lines[3:] == [""]
+
+
+@pytest.mark.parametrize("moment", [1e9, 1795435475.0009, 1795435475.9999])
+def test_the_usual_format_is_that_of_pythons_logging(path, monkeypatch, moment):
+    monkeypatch.setattr(logs.time, "time", lambda: moment)
+    log = Log(str(path), level=logs.DEBUG)
+    expected = []
+    for level in logs.LEVELS.values():
+        log.write(level, "100 % of it", "network")
+        record = logging.LogRecord("network", level, "", 0, "100 % of it", None, None)
+        record.created, record.msecs = moment, int(moment % 1 * 1000)
+        expected.append(logging.Formatter(logs.FORMAT).format(record))
+    log.close()
+    assert path.read_text().splitlines() == expected
+    assert {name: getattr(logging, name) for name in logs.LEVELS} == logs.LEVELS
 
 
 def test_a_script_can_neither_forge_lines_nor_steer_a_terminal(path):

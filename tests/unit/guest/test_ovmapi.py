@@ -410,7 +410,7 @@ class TestForTheDaemon:
             backend.tell([Message(b"k", b"v" * 8191)])
 
     def test_what_the_driver_does_not_tell(self, backend):
-        assert (backend.uncollected(), backend.announced(), backend.expect_room(True)) == (None, None, None)
+        assert (backend.uncollected(), backend.announced(), backend.tree(), backend.expect_room(True)) == (None,) * 4
 
     def test_a_refused_event_is_an_error(self, device, backend):
         device.fail(POST, errno.EINVAL)

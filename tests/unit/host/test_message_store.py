@@ -8,6 +8,8 @@ import os
 import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 import time
 
@@ -345,6 +347,40 @@ def test_a_directory_that_others_may_write_to_is_refused(directory):
     assert "of the message store belongs to, or is writable by, other users: use a directory of root's" in refusal(
         directory
     )
+
+
+# Opens and closes it, as a module does beside the gateway.
+OTHER_PROCESS = """
+import sys
+from %s import RECEIVED, MessageStore
+with MessageStore(sys.argv[1]) as store:
+    print([message.key.decode() for message in store.messages("a" * 32, RECEIVED)])
+"""
+
+
+def other_process(directory):
+    """What another process sees."""
+    command = [sys.executable, "-c", OTHER_PROCESS % MessageStore.__module__, directory]
+    return subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE).stdout.decode().strip()
+
+
+def test_a_process_that_has_it_open_twice_shares_it_with_others(directory):
+    """The end of any descriptor of the file would end this process's locks: others would believe to be alone."""
+    with MessageStore(directory) as first, MessageStore(directory) as second:
+        receive(first, (b"before", b"1"))
+        assert other_process(directory) == "['before']"
+        receive(first, (b"after", b"2"), first=2)
+        receive(second, (b"later", b"3"), first=3)
+        assert other_process(directory) == "['before', 'after', 'later']"
+    assert other_process(directory) == "['before', 'after', 'later']"
+
+
+def test_a_file_that_others_could_read_is_made_private(directory):
+    MessageStore(directory).close()
+    path = os.path.join(directory, "messages.db")
+    os.chmod(path, 0o644)
+    MessageStore(directory).close()
+    assert os.stat(path).st_mode & 0o777 == 0o600
 
 
 def test_a_symbolic_link_is_not_followed(directory, tmp_path):

@@ -78,6 +78,14 @@ def test_every_program_can_be_built(tmp_path):
         assert written and zipfile.is_zipfile(path)
 
 
+def test_what_programs_share_is_the_same_in_all():
+    """ovm_program has the modules of several compiled at once."""
+    shared = {}
+    for name in build.names():
+        for path, content in build.collect(name).items():
+            assert path == "__main__.py" or shared.setdefault(path, content) == content, (name, path)
+
+
 def test_the_program_runs_from_anywhere_with_nothing_but_itself(checkout, tmp_path):
     path, _written = build.build("hello", tmp_path / "bin", compile_with=[sys.executable], root=checkout)
     for command in ([sys.executable, "-IS", str(path)], [sys.executable, "-IS", os.path.relpath(path, tmp_path)]):

@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small parts of the gateway: limits, sessions, what is shown of bytes, addresses, and what systemd is told."""
+"""Small parts of the gateway: limits, sessions, what is shown of bytes, and addresses."""
 
 import importlib
 import os
-import socket
 
 import pytest
 from hypothesis import given
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 PACKAGE = "ansible_collections.ovm.messaging.programs.ovm-gateway.ovm_gateway."
 limits = importlib.import_module(PACKAGE + "limits")
 visible = importlib.import_module(PACKAGE + "visible")
-notify = importlib.import_module(PACKAGE + "notify")
 shapes = importlib.import_module(PACKAGE + "shapes")
 files = importlib.import_module(PACKAGE + "files")
 
@@ -118,24 +116,6 @@ def test_what_is_no_address(text):
 
 def test_an_address_without_a_prefix():
     assert shapes._address("192.0.2.1")["netmask"] == "255.255.255.255"
-
-
-def test_systemd_is_told(tmp_path):
-    notify.notify("READY=1", {})
-    notify.notify("READY=1", {"NOTIFY_SOCKET": str(tmp_path / "nobody")})
-    for address in (str(tmp_path / "socket"), "@ovm-gateway-test-%d" % os.getpid()):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
-            receiver.bind(address.replace("@", "\0"))
-            notify.notify("READY=1", {"NOTIFY_SOCKET": address})
-            assert receiver.recv(100) == b"READY=1"
-
-
-def test_how_often_systemd_wants_to_hear():
-    assert notify.watchdog_seconds({}) is None
-    assert notify.watchdog_seconds({"WATCHDOG_USEC": "30000000"}) == 30.0
-    assert notify.watchdog_seconds({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}) == 30.0
-    assert notify.watchdog_seconds({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}) is None
-    assert notify.watchdog_seconds({"WATCHDOG_USEC": "x"}) is None
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):

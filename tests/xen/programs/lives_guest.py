@@ -28,7 +28,7 @@ _LOG = _FOLDER / "ovmd.log"
 _SIZES = 0, 10, 300, 2500
 # A domain takes with it what the host has not collected.
 _WAITING = 10
-_TAKEN = _FOLDER / "taken"
+_TAKEN, _FIRST = _FOLDER / "taken", _FOLDER / "first-taken"
 _children, _takers = [], []
 
 
@@ -146,7 +146,10 @@ def _take():
                     wrong.append("%d: %d bytes" % (number, len(entry.value)))
             backend.delete([entry.key for entry in found])
             if found:
-                _TAKEN.write_text("%d" % taken[-1])
+                if not _TAKEN.exists():
+                    _FIRST.write_text("%d" % taken[0])
+                _TAKEN.with_suffix(".new").write_text("%d" % taken[-1])
+                _TAKEN.with_suffix(".new").rename(_TAKEN)
             if last:
                 return json.dumps([taken, wrong])
             # What comes before the end is asked for is taken.
@@ -154,10 +157,21 @@ def _take():
             time.sleep(0.1)
 
 
+def taken():
+    """The number of the message that was taken last; -1 before the first."""
+    return int(_TAKEN.read_text()) if _TAKEN.exists() else -1
+
+
+def first_taken():
+    """The number of the message that was taken first."""
+    wait_until_taken(0, LONG)
+    return int(_FIRST.read_text())
+
+
 def wait_until_taken(number, timeout):
     """Wait until a message was taken, or one after it; whether that came."""
     deadline = time.monotonic() + timeout
-    while not _TAKEN.exists() or int(_TAKEN.read_text() or -1) < number:
+    while taken() < number:
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)

@@ -38,16 +38,17 @@ def start_sending(directory, name):
     _children[directory] = Child(lambda: _send(directory, name))
 
 
-def _file(directory, what):
-    return pathlib.Path(directory, what)
+def stop_file(directory):
+    """The file that ends a sender."""
+    return pathlib.Path(directory, "stop")
 
 
 def _send(directory, name):
-    told, sent, parent = [], 0, os.getppid()
+    told, done, parent = [], 0, os.getppid()
     with Host(directory=directory, collect=False) as host:
         [vm] = [vm.id for vm in host.vms() if vm.name == name]
         vm = Vm(vm, name, RUNNING)
-        while not _file(directory, "stop").exists() and os.getppid() == parent:
+        while not stop_file(directory).exists() and os.getppid() == parent:
             number, when = len(told), time.time()
             try:
                 if (host.waiting(vm) or 0) > _WAITING:
@@ -55,11 +56,11 @@ def _send(directory, name):
                     continue
                 host.send(vm, [(b"host.%d" % number, value_of(number, _SIZES[number % len(_SIZES)]))], log=False)
                 outcome = "sent"
-                sent += 1
+                done += 1
             except Problem as problem:
                 outcome = "%s: %s" % (type(problem).__name__, problem)
             told.append((number, outcome, when, time.time()))
-            _file(directory, "sent").write_text("%d" % sent)
+            sent(directory, name, done)
             time.sleep(_PAUSE)
     return json.dumps(told)
 
@@ -69,16 +70,17 @@ def stop_sending(directory, name):
 
     :returns: for each message its number, what was said of it, and when its sending began and ended.
     """
-    _file(directory, "stop").touch()
+    stop_file(directory).touch()
     return json.loads(_children.pop(directory).join())
 
 
-def sent(directory, name):
-    """How many messages were sent."""
-    try:
-        return int(_file(directory, "sent").read_text() or 0)
-    except FileNotFoundError:
-        return 0
+def sent(directory, name, count=None):
+    """How many messages were sent; or note that it is so many."""
+    path = pathlib.Path(directory, "sent")
+    if count is not None:
+        path.with_suffix(".new").write_text("%d" % count)
+        path.with_suffix(".new").rename(path)
+    return int(path.read_text()) if path.exists() else 0
 
 
 def wait_for_sent(directory, name, count, timeout):
@@ -100,10 +102,10 @@ def wait_until_waiting(directory, name, domid, timeout):
     return _wait(lambda: len(counters(directory, name, domid)["to"][1]), _WAITING + 1, timeout) > _WAITING
 
 
-def close(directory):
+def close(directory, name):
     """End the sender if it still runs."""
     if directory in _children:
-        stop_sending(directory, "")
+        stop_sending(directory, name)
 
 
 def xl(arguments):
@@ -155,17 +157,25 @@ def reports(directory, name, key):
         return [(json.loads(message.value), message.time) for message in messages() if message.key == key]
 
 
-def count_reports(directory, name, boot):
-    """How many reports there are of one life of the guest's parameter list."""
+def since(directory, name, boot):
+    """How many messages there are from the guest's first report of a life of its list on."""
     with _messages(directory, name) as messages:
-        values = [json.loads(message.value) for message in messages() if message.key.startswith(report.PREFIX)]
-        return sum(value.get("boot") == boot for value in values)
+        found = messages()
+        for at, message in enumerate(found):
+            if message.key == report.GUEST and json.loads(message.value)["boot"] == boot:
+                return len(found) - at
+        return 0
 
 
 def known(directory, name):
     """The virtual machines of that name that the store knows: state and number of each."""
     with MessageStore(directory) as store:
         return [(vm.state, vm.domid) for vm in store.vms() if vm.name == name]
+
+
+def wait_until_stopped(directory, name, timeout):
+    """Wait until the virtual machine is known to have no domain: what it had sent is stored then; whether that came."""
+    return bool(_wait(lambda: known(directory, name) == [("STOPPED", None)], True, timeout))
 
 
 def troubles(directory, name):

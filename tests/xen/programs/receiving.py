@@ -7,48 +7,11 @@ import sqlite3
 import time
 
 from guest_core import LONG, STATE
-from values import difference, text
+from values import text
 
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.guest_end import GuestEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.parameter_list import FILE, ParameterList
-
-
-def sizes_at_host(domid, count, timeout):
-    """Receive so many messages of sending.sizes_from_guest().
-
-    :returns: their sizes in order, and what is wrong with values.
-    """
-    with XenStore(timeout=LONG, role="host") as store:
-        return _sizes(HostEnd(store, domid), count, timeout)
-
-
-def sizes_at_guest(count, timeout):
-    """The same in a guest."""
-    with XenStore(timeout=LONG) as store:
-        return _sizes(GuestEnd(store), count, timeout)
-
-
-def _sizes(end, count, timeout):
-    deadline = time.monotonic() + timeout
-    sizes, wrong = [], []
-    end.inbox.watch(b"news")
-    while len(sizes) < count and time.monotonic() < deadline:
-        if end.store.wait(1.0) is None:
-            continue
-        while end.store.wait(0) is not None:
-            pass  # one look for all that has happened
-        for arrival in end.inbox.pending():
-            if arrival.fault:
-                wrong.append(arrival.fault)
-                continue
-            sizes.append(int(arrival.message.key))
-            found = difference(arrival.message.value, sizes[-1])
-            if found:
-                wrong.append(found)
-            end.inbox.discard(arrival)
-    return sizes, wrong[:20]
 
 
 def all_at_host(domid):

@@ -4,25 +4,17 @@
 
 import functools
 import subprocess
-import time
 
 from guest_core import LONG, open_backend
 from processes import together
-from values import value_of
 
-from ansible_collections.ovm.messaging.plugins.module_utils.channel import layout
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import QuotaExceeded
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.guest_end import GuestEnd
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
-from ansible_collections.ovm.messaging.plugins.module_utils.channel.outbox import TOGETHER
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 from ansible_collections.ovm.messaging.plugins.module_utils.host.host import Host
 
 # Parameters of one run of ovmd, and of one task of a module.
 _OF_A_RUN, _OF_A_TASK = 50, 50
-# Of the largest messages so many take a third of a guest's share.
-_WAITING = 48
 
 
 def from_guest(writers, count, command="ovmd"):
@@ -94,35 +86,6 @@ def from_host(directory, name, senders, count):
                 host.send(vm, [(b"%d.%d" % (sender, number), b"value %d" % number) for number in numbers], log=False)
 
     together([functools.partial(send, sender) for sender in range(senders)])
-
-
-def sizes_from_guest(sizes):
-    """Send a message for each of several sizes, see values; the size is its key."""
-    with XenStore(timeout=LONG) as store:
-        _send_sizes(GuestEnd(store), sizes)
-
-
-def sizes_from_host(domid, sizes):
-    """The same to a guest. Of its share of XenStore enough is left for what it sends itself."""
-    directory = layout.child(layout.home(domid), layout.TO_GUEST)
-
-    def wait_for_room():
-        while len(layout.numbers(store.directory(directory))) > _WAITING:
-            time.sleep(0.02)
-
-    with XenStore(timeout=LONG, role="host") as store:
-        _send_sizes(HostEnd(store, domid), sizes, wait_for_room)
-
-
-def _send_sizes(end, sizes, wait_for_room=lambda: None):
-    for start in range(0, len(sizes), TOGETHER):
-        wait_for_room()
-        messages = [Message(b"%d" % size, value_of(size)) for size in sizes[start : start + TOGETHER]]
-        try:
-            end._outbox.send_together(messages, LONG)
-        except QuotaExceeded:
-            for message in messages:
-                end.send(message, LONG)
 
 
 def one_each(senders):

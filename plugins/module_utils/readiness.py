@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Telling systemd how the daemon is, by the protocol of sd_notify(3)."""
+"""Telling systemd how a service is, by the protocol of sd_notify(3)."""
 
 import os
 import time
@@ -10,12 +10,12 @@ _SOCKET, _INTERVAL, _FOR = "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"
 
 
 class Readiness:
-    """Tells whoever started the daemon, where they asked; else does nothing.
+    """Tells whoever started the service, where they asked; else does nothing.
 
-    What is told gets lost where nobody takes it: that must not stop a daemon.
+    What is told gets lost where nobody takes it: that must not stop a service.
 
     :param environ: the environment. The variables are removed from it: they are not for the
-        programs that the daemon starts.
+        programs that the service starts.
     :ivar watchdog: how often to give a sign of life, in seconds: half of what systemd allows; None for never.
     """
 
@@ -27,15 +27,15 @@ class Readiness:
         self._status = ""
 
     def ready(self) -> None:
-        """The daemon does its work; also after reloading()."""
+        """The service does its work; also after reloading()."""
         self._tell("READY=1")
 
     def reloading(self) -> None:
-        """The daemon starts anew in place."""
+        """The service starts anew in place."""
         self._tell("RELOADING=1\nMONOTONIC_USEC=%d" % (time.monotonic() * 1e6))
 
     def stopping(self) -> None:
-        """The daemon ends."""
+        """The service ends."""
         self._tell("STOPPING=1")
 
     def alive(self) -> None:

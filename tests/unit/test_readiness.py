@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from ansible_collections.ovm.messaging.plugins.module_utils.guest.readiness import Readiness
+from ansible_collections.ovm.messaging.plugins.module_utils.readiness import Readiness
 
 
 @pytest.fixture(params=["path", "abstract"])

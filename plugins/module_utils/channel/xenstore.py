@@ -28,7 +28,7 @@ import stat
 import time
 from _signal import (  # type: ignore[import-not-found]
     SIG_BLOCK,
-    SIG_SETMASK,
+    SIG_UNBLOCK,
     SIGALRM,
     SIGHUP,
     SIGINT,
@@ -686,12 +686,12 @@ class _Transacting:
         if not self.store._device:
             return self._begin()
         # The deadlines of its requests bound it.
-        self.signals = pthread_sigmask(SIG_BLOCK, ())
+        self.signals = set(_ENDING).difference(pthread_sigmask(SIG_BLOCK, ()))
         try:
             pthread_sigmask(SIG_BLOCK, _ENDING)  # raises what the handler of one raises that came just now
             return self._begin()
         except BaseException:
-            pthread_sigmask(SIG_SETMASK, self.signals)
+            pthread_sigmask(SIG_UNBLOCK, self.signals)
             raise
 
     def _begin(self):
@@ -708,7 +708,7 @@ class _Transacting:
             self._end(kind)
         finally:
             if self.signals is not None:
-                pthread_sigmask(SIG_SETMASK, self.signals)
+                pthread_sigmask(SIG_UNBLOCK, self.signals)
 
     def _end(self, kind):
         if kind is not None and issubclass(kind, (ConnectionLost, DeadlineExceeded, ProtocolError)):

@@ -136,6 +136,19 @@ def test_a_signal_waits_for_the_end_of_a_transaction(guest, handled):
     assert guest.cut_off() == 0
 
 
+def test_signals_are_heard_after_transactions_that_end_in_any_order(guest):
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with XenStore(guest.device, timeout=PATIENCE) as store:
+        store.read(b"name")
+        transactions = [store.transaction() for _unused in range(3)]
+        for transaction in transactions:
+            transaction.__enter__()
+        assert set(ENDING) <= signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        for transaction in transactions:
+            transaction.__exit__(None, None, None)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+
+
 def send_here(number):
     """To this thread: another one, such as pytest-xdist's, may not have it blocked."""
     signal.pthread_kill(threading.get_ident(), number)
@@ -173,8 +186,16 @@ def test_one_that_cannot_begin_leaves_the_signals_as_they_were(guest, xenstored)
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
+@pytest.fixture
+def signals_as_before():
+    """A transaction that is never ended keeps signals blocked: for later tests, and for whatever they start."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @pytest.mark.parametrize("step", ["a request", "its end"])
-def test_none_is_left_open_by_a_connection_that_is_given_up(guest, xenstored, step):
+def test_none_is_left_open_by_a_connection_that_is_given_up(guest, xenstored, signals_as_before, step):
     with XenStore(guest.device, timeout=0.3) as store:
         with pytest.raises(DeadlineExceeded), store.transaction() as transaction:
             xenstored.pause()

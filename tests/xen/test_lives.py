@@ -73,7 +73,7 @@ class Traffic:
         """Wait until more messages have come from the guest, and more have gone there."""
         had = self.dom0("count", key=life + ".")
         sent = self.dom0("sent")
-        found = self.dom0("wait_for", key=life + ".", count=had + SOME, timeout=LONG)
+        found = self.stored_in_time(life, had + SOME)
         assert found >= had + SOME, "only %d messages came from the guest after %d" % (found, had)
         went = self.dom0("wait_for_sent", count=sent + SOME, timeout=LONG)
         assert went >= sent + SOME, "only %d messages went to the guest after %d" % (went, sent)
@@ -92,11 +92,22 @@ class Traffic:
         taken, wrong = self.guest("lives_guest.stop_taking", LONG)
         assert (all_taken, wrong) == (True, [])
         sent = [writer["sent"] for writer in written]
-        found = self.dom0("wait_for", key=life + ".", count=sum(sent), timeout=LONG)
-        assert found == sum(sent)
+        assert self.stored_in_time(life, sum(sent)) == sum(sent)
         self.problems = self._dom0("collecting.stop", directory=self._folder)["problems"]
         assert self.problems == []
         return sent, told, taken
+
+    def stored_in_time(self, life, count):
+        """Wait until so many messages of a life are stored; gives how many."""
+        return self._dom0(
+            "collecting.wait_for",
+            LONG + 10,
+            directory=self._folder,
+            name=NAME,
+            count=count,
+            keys=life + ".",
+            timeout=LONG,
+        )
 
     def stored(self, life):
         """What is stored of a life: for each writer the numbers of its messages, in order."""
@@ -131,7 +142,8 @@ class Life:
         return self.domain
 
     def create(self, kind="pv"):
-        self.domain = self._host.create(NAME, kind, on_crash="restart", uuid=UUID)
+        # Small, since all of it is written to a file, or goes through a pipe.
+        self.domain = self._host.create(NAME, kind, memory=144, on_crash="restart", uuid=UUID)
 
     def destroy(self):
         if self.domain:
@@ -176,13 +188,14 @@ def check_reports(traffic, boot, since, figure, what):
         figure("%s until the report of %s" % (what, key), again[0][1] - since, "s")
 
 
-def test_senders_that_signals_end_leave_a_guest_that_can_be_suspended(life, xen_host, prepared, agent_of):
+def test_senders_that_signals_end_leave_a_guest_that_can_be_suspended(life, xen_host, dom0_agent, agent_of):
     """Linux hangs there when a process has ended in the midst of a transaction; see docs/protocol.md."""
     domain = life.begin()
-    domid = prepared(domain)
+    domid = domain.domid
+    dom0_agent("lives_host.prepare", domid=domid)
     guest = agent_of(domain)
     for number in (signal.SIGTERM, signal.SIGINT):
-        assert guest("lives_guest.end_senders", times=10, number=number) == [-number] * 10
+        assert guest("lives_guest.end_senders", times=6, number=number) == [-number] * 6
     xen_host.xl("save", "-c", NAME, SAVED)
     xen_host.shell.run("rm", SAVED)
     # A checkpoint: the same domain goes on.
@@ -190,7 +203,7 @@ def test_senders_that_signals_end_leave_a_guest_that_can_be_suspended(life, xen_
     life.in_order = True
 
 
-def test_pause_save_and_restore(life, traffic, figure):
+def test_pause_save_and_restore(life, traffic, xen_host, figure):
     traffic.dom0("start_sending")
     daemon = traffic.begin("saved")
     boot, old = traffic.guest("lives_guest.life"), traffic.domain.domid
@@ -205,6 +218,7 @@ def test_pause_save_and_restore(life, traffic, figure):
     stored = traffic.dom0("count", key="")
     restoring, restored = traffic.xl("restore", SAVED)
     figure("xl restore", restored - restoring, "s")
+    xen_host.shell.run("rm", SAVED)
     new = traffic.domain.domid
     assert new != old
     traffic.flow("saved")

@@ -61,7 +61,7 @@ def end_of_writers(guest, dom0, name):
     written = guest("lives_guest.stop_writers", LONG)
     assert [writer["problems"] for writer in written] == [[]] * len(written)
     sent = [writer["sent"] for writer in written]
-    assert dom0("lives_host.wait_for", name=name, key="writer.", count=sum(sent), timeout=LONG) == sum(sent)
+    assert dom0("collecting.wait_for", name=name, keys="writer.", count=sum(sent), timeout=LONG) == sum(sent)
     stored = dom0("lives_host.stored", name=name)
     for writer, count in enumerate(sent):
         assert [number for key, number, _when in stored if key == "writer.%d" % writer] == list(range(count))
@@ -80,7 +80,7 @@ def test_the_gateway(guests, guest, dom0, rng, figure):
         # Both directions move in each life, and it ends anywhere.
         stored = dom0("lives_host.count", name=name, key="writer.") + rng.randint(5, 20)
         sent = dom0("lives_host.sent", name=name) + rng.randint(2, 6)
-        assert dom0("lives_host.wait_for", name=name, key="writer.", count=stored, timeout=LONG) >= stored
+        assert dom0("collecting.wait_for", name=name, keys="writer.", count=stored, timeout=LONG) >= stored
         assert dom0("lives_host.wait_for_sent", name=name, count=sent, timeout=LONG) >= sent
         if number:
             code, seconds = dom0("restarts_host.end", number=number)

@@ -181,7 +181,6 @@ def story(request):
 
 def gateway_variables(story):
     return {
-        "ovm_gateway_wheelhouse": full.wheels(),
         "ovm_gateway_names": ["localhost"],
         "ovm_gateway_users": [{"name": "admin", "password": story.passwords["admin"]}],
         "ovm_gateway_fetch_certificate": str(story.certificate),

@@ -35,6 +35,7 @@ cat "$place/disk"
 _ROOM = 2 << 30
 _CHUNK = 1 << 20
 _CLUSTER = 1 << 16
+_MAGIC = b"QFI\xfb"
 
 
 def make(path, what, packages, tree, script, size, place):
@@ -140,30 +141,26 @@ def _copy_sparsely(source, path):
         target.truncate()
 
 
-def layer(path, below, form="raw"):
+def layer(path, below):
     """Make a disk that takes up what is written to it, above another one that stays as it is. The form is qcow2.
 
     :param str path: the file to write.
-    :param str below: the other disk's file.
-    :param str form: "raw" or "qcow2": the other disk's.
+    :param str below: the other disk's file, qcow2 or raw.
     """
     name = os.path.abspath(below).encode()
-    size = _size(below, form)
+    with open(below, "rb") as stream:
+        start = stream.read(32)
+    form, size = "raw", os.path.getsize(below)
+    if start.startswith(_MAGIC):
+        form, size = "qcow2", struct.unpack(">24xQ", start)[0]
     tables = -(-size // (_CLUSTER * _CLUSTER // 8))
     kind = struct.pack(">II", 0xE2792ACA, len(form)) + form.encode() + bytes(-len(form) % 8) + bytes(8)
     header = struct.pack(
         ">4sIQIIQIIQQIIQQQQII",
-        *(b"QFI\xfb", 3, 104 + len(kind), len(name), _CLUSTER.bit_length() - 1, size, 0),
+        *(_MAGIC, 3, 104 + len(kind), len(name), _CLUSTER.bit_length() - 1, size, 0),
         # Where the first table of the contents is, in the fourth cluster; that of the references in the second.
         *(tables, 3 * _CLUSTER, _CLUSTER, 1, 0, 0, 0, 0, 0, 4, 104),
     )
     clusters = header + kind + name, struct.pack(">Q", 2 * _CLUSTER), struct.pack(">4H", 1, 1, 1, 1), bytes(8 * tables)
     with open(path, "wb") as stream:
         stream.write(b"".join(cluster.ljust(_CLUSTER, b"\0") for cluster in clusters))
-
-
-def _size(path, form):
-    if form == "raw":
-        return os.path.getsize(path)
-    with open(path, "rb") as stream:
-        return struct.unpack(">24xQ", stream.read(32))[0]

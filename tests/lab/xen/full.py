@@ -28,7 +28,7 @@ from .ssh import Key, Shell
 GUEST_ADDRESS = "10.9.1.1"
 #: The template as a domain, and dom0's device that is its disk.
 TEMPLATE, TEMPLATE_DISK = "template", "/dev/vdb"
-#: The environment's variable with another disk for the template: an image of yours, as QEMU's raw form.
+#: Names an image of a disk of yours, which becomes the template's.
 OWN_TEMPLATE = "OVM_XEN_TEMPLATE"
 #: dom0's ports that are reached from here: sshd, and the gateway.
 PORTS = (22, 7002)
@@ -111,16 +111,19 @@ rm -f /etc/ssh/ssh_host_*
 ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 : >/etc/fstab
 """
-_SETTLE_DOM0 = "python3 -m venv /opt/ovm-gateway/venv\n"
-_VIF = (
-    "#!/bin/sh"
-    + """
-# What xl has done for a guest's network card: it is put on the bridge.
-[ "$1" = online ] || exit 0
-ip link set dev "$vif" master xenbr0 up && exec xenstore-write "$XENBUS_PATH/hotplug-status" connected
-xenstore-write "$XENBUS_PATH/hotplug-status" error
-exit 1
+# Where the role ovm_gateway looks for them. To install them in dom0 itself takes more than a minute.
+_SETTLE_DOM0 = """
+python3 -m venv /opt/ovm-gateway/venv
+/opt/ovm-gateway/venv/bin/pip install --quiet --no-index --find-links /wheels --requirement /wheels/requirements.txt
+rm -r /wheels
 """
+_VIF = (
+    "#!/bin/sh\n"
+    "# What xl has done for a guest's network card: it is put on the bridge.\n"
+    '[ "$1" = online ] || exit 0\n'
+    'ip link set dev "$vif" master xenbr0 up && exec xenstore-write "$XENBUS_PATH/hotplug-status" connected\n'
+    'xenstore-write "$XENBUS_PATH/hotplug-status" error\n'
+    "exit 1\n"
 )
 _CLONE = """
 file=/var/lib/xen/$1.changes
@@ -167,9 +170,36 @@ class Full:
 
 @contextlib.contextmanager
 def full_system():
-    """The full system as a person may want it: the machine, and shells by name."""
-    with running() as system:
-        yield system.machine, {"dom0": system.dom0, TEMPLATE: system.template.shell}
+    """The full system as a person may want it: the machine, and shells by name.
+
+    With an own template, dom0 has just booted, and nothing runs there yet.
+    """
+    own = os.environ.get(OWN_TEMPLATE)
+    if not own:
+        with running() as system:
+            yield system.machine, {"dom0": system.dom0, TEMPLATE: system.template.shell}
+        return
+    if not os.path.isfile(own):
+        raise LabError(
+            "%s is %s, and there is no such file: name an image of a disk, raw or qcow2" % (OWN_TEMPLATE, own)
+        )
+    disks = _disks()
+    with _in_folder() as folder, _machine(disks, Key(disks), folder, own=own) as one:
+        one.start()
+        say(
+            "your disk is dom0's %s; there, have %s fit it, and xl create -c it"
+            % (TEMPLATE_DISK, _TEMPLATE_CONFIGURATION)
+        )
+        yield one, {"dom0": one.dom0}
+
+
+@contextlib.contextmanager
+def _in_folder():
+    folder = machine.make_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -181,55 +211,33 @@ def running():
     """
     disks = _disks()
     state = packages.kept("full-state", _state_key(disks), "booting the full system", functools.partial(_boot, disks))
-    folder = machine.make_folder()
     key = Key(disks)
-    try:
-        with _machine(disks, key, folder, state) as one:
-            _go_on(one)
-            _set_clock(one.dom0)
-            system = Full(one, key)
-            try:
-                system.template.wait()
-                _set_clock(system.template.shell)
-                yield system
-            finally:
-                system.close()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def wheels():
-    """What ovm-gateway wants, for a dom0 that reaches no index: a folder with wheels.
-
-    :raises LabError: they cannot be had; with a remedy.
-    """
-    requirements = os.path.join(ROOT, "programs", "ovm-gateway", "requirements.txt")
-    key = hashlib.sha256(pathlib.Path(requirements).read_bytes()).hexdigest()[:12]
-
-    def fetch(place):
-        say("fetching what ovm-gateway wants, with pip")
-        target = os.path.join(place, "wheels")
-        command = [sys.executable, "-m", "pip", "--quiet", "download", "--dest", target, "--only-binary=:all:"]
-        command += ["--python-version=" + packages.PYTHON[len("python") :], "--implementation=cp"]
-        command += ["--platform=manylinux_2_%d_x86_64" % minor for minor in (36, 34, 28, 17)]
-        done = run([*command, "--platform=manylinux2014_x86_64", "-r", requirements])
-        if done.returncode:
-            raise LabError("pip gets not what ovm-gateway wants%s: see pip's settings for the index" % last_error(done))
-        return target
-
-    return packages.kept("wheelhouse", key, "fetching wheels", fetch)
+    with _in_folder() as folder, _machine(disks, key, folder, state) as one:
+        _go_on(one)
+        _set_clock(one.dom0)
+        system = Full(one, key)
+        try:
+            system.template.wait()
+            _set_clock(system.template.shell)
+            yield system
+        finally:
+            system.close()
 
 
 # --- starting ---------------------------------------------------------------------------
 
 
-def _machine(disks, key, folder, state=None):
-    """The computer, to be booted, or to go on where it has stopped."""
+def _machine(disks, key, folder, state=None, own=None):
+    """The computer, to be booted, or to go on where it has stopped.
+
+    :param str state: a folder with what it had in memory and on its disks then.
+    :param str own: a disk for the template other than ours.
+    """
     for name in _DISKS:
-        if state:
-            debian.layer(os.path.join(folder, name), os.path.join(state, name), "qcow2")
-        else:
-            debian.layer(os.path.join(folder, name), os.path.join(disks, name))
+        below = os.path.join(state or disks, name)
+        if own and name == TEMPLATE:
+            below = own
+        debian.layer(os.path.join(folder, name), below)
     if state:
         _link(os.path.join(state, _MEMORY_FILE), os.path.join(folder, _MEMORY_FILE))
     return _computer(disks, key, folder, ["-incoming", "exec:cat " + _MEMORY_FILE] if state else [])
@@ -347,11 +355,34 @@ def _recipes(have):
     lines = ["%s = %s\n" % (option, json.dumps(value)) for option, value in _TEMPLATE_GUEST.items()]
     dom0.file(_TEMPLATE_CONFIGURATION.strip("/"), "".join(lines).encode())
     dom0.copy(have.kernel, "boot/vmlinux")
+    dom0.copy(_wheels(), "wheels")
     dom0.file("boot/initrd", _initrd(have, _GUEST_EARLY))
     return [
         [TEMPLATE, _COMMON + _GUEST, guest, _SETTLE],
         ["dom0", _COMMON + _DOM0, dom0, _SETTLE + _SETTLE_DOM0],
     ]
+
+
+def _wheels():
+    """What ovm-gateway wants, for a dom0 that reaches no index: a folder.
+
+    :raises LabError: it cannot be had; with a remedy.
+    """
+    requirements = pathlib.Path(ROOT, "programs", "ovm-gateway", "requirements.txt")
+
+    def fetch(place):
+        say("fetching what ovm-gateway wants, with pip")
+        target = os.path.join(place, "wheels")
+        command = [sys.executable, "-m", "pip", "--quiet", "download", "--dest", target, "--only-binary=:all:"]
+        command += ["--python-version=" + packages.PYTHON[len("python") :], "--implementation=cp"]
+        command += ["--platform=manylinux_2_%d_x86_64" % minor for minor in (36, 34, 28, 17)]
+        done = run([*command, "--platform=manylinux2014_x86_64", "-r", str(requirements)])
+        if done.returncode:
+            raise LabError("pip gets not what ovm-gateway wants%s: see pip's settings for the index" % last_error(done))
+        shutil.copy(requirements, target)
+        return target
+
+    return packages.kept("wheelhouse", _hashed(requirements.read_text("utf-8")), "fetching wheels", fetch)
 
 
 def _tree(have, name):

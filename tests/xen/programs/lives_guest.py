@@ -223,7 +223,7 @@ def end_senders(times, number):
         os.close(writing)
         os.read(reading, 1)
         os.close(reading)
-        time.sleep(0.003 * (turn % 10))
+        time.sleep(0.005 * turn)
         os.kill(pid, number)
         status = os.waitpid(pid, 0)[1]
         ended.append(-os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))

@@ -9,11 +9,13 @@ import pathlib
 import subprocess
 import time
 
+from collecting import wait_for
 from lives_values import number_of, value_of
 from processes import Child
 
 from ansible_collections.ovm.messaging.plugins.module_utils import report
 from ansible_collections.ovm.messaging.plugins.module_utils.channel import layout
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 from ansible_collections.ovm.messaging.plugins.module_utils.host.host import Host
 from ansible_collections.ovm.messaging.plugins.module_utils.host.message_store import RECEIVED, MessageStore
@@ -141,13 +143,7 @@ def stored(directory, name):
 
 def count(directory, name, key):
     """How many messages are stored whose keys begin so."""
-    return wait_for(directory, name, key, 0, 0)
-
-
-def wait_for(directory, name, key, count, timeout):
-    """Wait until so many are; gives how many."""
-    with _messages(directory, name) as messages:
-        return _wait(lambda: sum(message.key.startswith(key.encode()) for message in messages()), count, timeout)
+    return wait_for(directory, name, 0, key, 0)
 
 
 def reports(directory, name, key):
@@ -193,6 +189,12 @@ def counters(directory, name, domid):
             last = layout.counter(store.read(layout.child(path, layout.LAST_WRITE)))
             found[direction] = last, layout.numbers(store.directory(path))
     return found
+
+
+def prepare(domid):
+    """Open a domain's channel."""
+    with XenStore(role="host") as store:
+        HostEnd(store, domid).prepare()
 
 
 def clock(directory, name):

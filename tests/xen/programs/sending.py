@@ -5,7 +5,7 @@
 import functools
 import subprocess
 
-from guest_core import LONG, open_backend
+from guest_core import open_backend
 from processes import together
 
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.guest_end import GuestEnd
@@ -13,52 +13,54 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.message impo
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 from ansible_collections.ovm.messaging.plugins.module_utils.host.host import Host
 
+#: Seconds that one message may take: several writers at once disturb each other's transactions.
+LONG = 600.0
 # Parameters of one run of ovmd, and of one task of a module.
 _OF_A_RUN, _OF_A_TASK = 50, 50
 
 
-def from_guest(writers, count, command="ovmd"):
-    """Send so many messages from each of several writers at once.
+def from_guest(writers):
+    """Send messages from several writers at once.
 
     A writer's messages have one key, ``writer-N``, and count from 0.
 
-    :param writers: the way that each of them goes, of WAYS.
+    :param writers: for each of them the way that its messages go, of WAYS, and how many they are.
     """
-    together([functools.partial(WAYS[way], writer, count, command) for writer, way in enumerate(writers)])
+    together([functools.partial(WAYS[way], writer, count) for writer, (way, count) in enumerate(writers)])
 
 
 def _messages(writer, count):
     return [Message(b"writer-%d" % writer, b"%d" % number) for number in range(count)]
 
 
-def _by_command(writer, count, command):
+def _by_command(writer, count):
     """As a person does: ovmd -p."""
     messages = _messages(writer, count)
     for start in range(0, count, _OF_A_RUN):
         options = []
         for key, value in messages[start : start + _OF_A_RUN]:
             options += ["-p", key + b"=" + value]
-        done = subprocess.run([command, "-d0", *options], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        done = subprocess.run(["ovmd", "-d0", *options], stdin=subprocess.DEVNULL, capture_output=True, check=False)
         if done.returncode:
-            raise RuntimeError("%s ended with code %d: %r" % (command, done.returncode, done.stderr))
+            raise RuntimeError("ovmd ended with code %d: %r" % (done.returncode, done.stderr))
 
 
-def _by_list(writer, count, _command):
+def _by_list(writer, count):
     """Through the guest's core, one parameter after the other."""
-    with open_backend() as backend:
+    with open_backend(LONG) as backend:
         for message in _messages(writer, count):
             backend.set([message])
 
 
-def _by_module(writer, count, _command):
+def _by_module(writer, count):
     """Likewise, as a task of ovm_guest_param does: many parameters in one go."""
     messages = _messages(writer, count)
-    with open_backend() as backend:
+    with open_backend(LONG) as backend:
         for start in range(0, count, _OF_A_TASK):
             backend.set(messages[start : start + _OF_A_TASK])
 
 
-def _by_channel(writer, count, _command):
+def _by_channel(writer, count):
     """Past the parameter list and its lock: only XenStore keeps this one and the others apart."""
     with XenStore(timeout=LONG) as store:
         end = GuestEnd(store)

@@ -11,7 +11,6 @@ import socket
 import struct
 import time
 
-from guest_core import LONG
 from values import difference, value_of
 
 from ansible_collections.ovm.messaging.plugins.module_utils._vendor.pyxs._internal import Op
@@ -22,6 +21,8 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.message impo
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.outbox import TOGETHER
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 
+#: Seconds that one message may take.
+LONG = 600.0
 #: Bytes of a piece.
 PIECE = 1640
 _HEADER = struct.Struct("=IIII")

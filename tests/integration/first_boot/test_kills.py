@@ -192,7 +192,8 @@ def test_killed_at_every_step(lives, boot, part):
         lives.machine.boot()
         assert first_boot(machine) == (0, 0)
     print("%d steps of %d, %d ran again, %d went on" % (len(tried), count, ran_again, noted))
-    assert ran_again and ran_again + noted == len(tried) and (noted or lives.kind != "c")
+    # After another boot only those of the very last steps go on, and not each part has one.
+    assert ran_again and ran_again + noted == len(tried) and (noted or lives.kind != "c" or boot == "other")
 
 
 def test_killed_again_and_again(lives):

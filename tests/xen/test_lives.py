@@ -21,7 +21,8 @@ SOME = 15
 LONG = 300.0
 #: The daemon tells of these. It would tell of each parameter as well.
 REPORTS = "--reports=guest,addresses"
-SAVED = "/tmp/lives-saved"
+#: In a file system that dom0 has room in.
+SAVED = "/dev/shm/lives-saved"
 
 
 class Traffic:
@@ -142,12 +143,12 @@ class Life:
         return self.domain
 
     def create(self, kind="pv"):
-        # Small, since all of it is written to a file, or goes through a pipe.
-        self.domain = self._host.create(NAME, kind, memory=144, on_crash="restart", uuid=UUID)
+        self.domain = self._host.create(NAME, kind, on_crash="restart", uuid=UUID)
 
     def destroy(self):
         if self.domain:
-            self.domain.destroy()
+            self.domain.shell.close()
+        self._host.destroy(NAME)
 
 
 @pytest.fixture(scope="module")

@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The release all parts belong to; galaxy.yml says the same, and a test sees to it."""
 
-VERSION = "0.1.0"
+VERSION = "1.0.0"

@@ -7,7 +7,7 @@
 DOCUMENTATION = r"""
 module: ovm_guest_event
 short_description: Pass an event on to the daemon of an Oracle VM or Xen guest
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The ovm.messaging authors (@ovm-messaging)
 description:

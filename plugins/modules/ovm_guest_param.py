@@ -7,7 +7,7 @@
 DOCUMENTATION = r"""
 module: ovm_guest_param
 short_description: Set and delete the parameters of an Oracle VM or Xen guest
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The ovm.messaging authors (@ovm-messaging)
 description:

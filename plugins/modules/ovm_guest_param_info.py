@@ -7,7 +7,7 @@
 DOCUMENTATION = r"""
 module: ovm_guest_param_info
 short_description: Read the parameters of an Oracle VM or Xen guest, and wait for some
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The ovm.messaging authors (@ovm-messaging)
 description:

@@ -7,7 +7,7 @@
 DOCUMENTATION = r"""
 module: ovm_program
 short_description: Install this collection's programs
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The ovm.messaging authors (@ovm-messaging)
 description:
@@ -146,7 +146,7 @@ program_version:
   description: The version of the programs, which is this collection's.
   returned: O(state=present)
   type: str
-  sample: 0.1.0
+  sample: 1.0.0
 python:
   description: The Python that runs them.
   returned: O(state=present)
@@ -166,7 +166,7 @@ diff:
     - before_header: /usr/local/sbin/ovmd
       after_header: /usr/local/sbin/ovmd
       before: ""
-      after: "version 0.1.0, checksum 5b39f1d6f5b8a6b0f3b63f4f0e1df2ba5b3f5c2e\n"
+      after: "version 1.0.0, checksum 5b39f1d6f5b8a6b0f3b63f4f0e1df2ba5b3f5c2e\n"
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -7,7 +7,7 @@
 DOCUMENTATION = r"""
 module: ovm_template_config
 short_description: Run the scripts of ovm-template-config for a target
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The ovm.messaging authors (@ovm-messaging)
 description:

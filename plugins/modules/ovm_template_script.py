@@ -7,7 +7,7 @@
 DOCUMENTATION = r"""
 module: ovm_template_script
 short_description: Install, enable, disable and remove scripts of ovm-template-config
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The ovm.messaging authors (@ovm-messaging)
 description:
@@ -126,10 +126,10 @@ requirements:
 seealso:
   - name: ovm-chkconfig
     description: The same on the command line.
-    link: https://github.com/ovm-messaging/ovm.messaging/blob/main/docs/ovm-chkconfig.md
+    link: https://github.com/ovm-messaging/ovm.messaging/blob/main/docs/reference/ovm-chkconfig.md
   - name: Writing scripts
     description: How to write a script, with a working example.
-    link: https://github.com/ovm-messaging/ovm.messaging/blob/main/docs/writing-scripts.md
+    link: https://github.com/ovm-messaging/ovm.messaging/blob/main/docs/guides/writing-scripts.md
 """
 
 EXAMPLES = r"""

@@ -7,7 +7,7 @@
 DOCUMENTATION = r"""
 module: ovm_vm_message
 short_description: Send messages to virtual machines, and wait for what they answer
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The ovm.messaging authors (@ovm-messaging)
 description:

@@ -7,7 +7,7 @@
 DOCUMENTATION = r"""
 module: ovm_vm_message_info
 short_description: Read the messages of virtual machines, and wait for some
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The ovm.messaging authors (@ovm-messaging)
 description:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command ovm-chkconfig: which scripts run for which target. docs/ovm-chkconfig.md is its manual."""
+"""The command ovm-chkconfig: which scripts run for which target. docs/reference/ovm-chkconfig.md is its manual."""
 
 import os
 

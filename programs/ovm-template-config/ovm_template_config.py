@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command ovm-template-config: options into runs of scripts, errors into exit codes.
 
-docs/ovm-template-config.md is its manual.
+docs/reference/ovm-template-config.md is its manual.
 """
 
 import json

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The first boot: what firstboot.initial needs, put together. docs/first-boot.md is its manual.
+"""The first boot: what firstboot.initial needs, put together. docs/reference/first-boot.md is its manual.
 
 =====================  ========================================  =============================
 variable               meaning                                   default

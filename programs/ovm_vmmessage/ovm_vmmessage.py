@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command ovm_vmmessage: options into calls of the manager core, errors into exit codes.
 
-docs/ovm_vmmessage.md is its manual.
+docs/reference/ovm_vmmessage.md is its manual.
 """
 
 import os

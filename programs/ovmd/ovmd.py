@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command ovmd: options into calls of the guest core, errors into exit codes.
 
-docs/ovmd.md is its manual. A run costs little more than the interpreter's start, so
+docs/reference/ovmd.md is its manual. A run costs little more than the interpreter's start, so
 whatever not every run needs is imported where it is needed.
 """
 

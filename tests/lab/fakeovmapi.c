@@ -8,7 +8,7 @@
  * device, and its mode says who may open it. All processes that use one file share one list,
  * as with one kernel. What the driver would write to XenStore goes, write by write, to a log.
  *
- * It behaves as the driver's source and observation on real Xen say (docs/protocol.md), odd
+ * It behaves as the driver's source and observation on real Xen say (docs/explanation/protocol.md), odd
  * ends included. Where the driver would damage the kernel's memory, the process is aborted;
  * where it would send what lies behind its buffer, it sends eight bytes 0xEE and counts it.
  *

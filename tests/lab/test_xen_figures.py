@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The figures that tests on a real Xen host note."""
 
+import subprocess
+import sys
+
 import pytest
 
 from lab.xen.figures import Figure, Figures, record, share
@@ -28,6 +31,41 @@ def test_a_name_again_replaces_what_was_noted(tmp_path):
     for name, value in (("a", 1), ("b", 2), ("a", 3)):
         figures.add(name, value)
     assert figures.read() == [Figure("a", 3, ""), Figure("b", 2, "")]
+
+
+NOTING = """
+import sys
+from lab.xen.figures import Figures
+
+figures = Figures(sys.argv[1])
+print(flush=True)
+input()
+for number in range(300):
+    figures.add("%s %d" % (sys.argv[2], number), number)
+figures.add("both", sys.argv[2])
+"""
+
+
+def test_processes_note_at_the_same_time(tmp_path):
+    path = tmp_path / "figures"
+    pipe = subprocess.PIPE
+    noting = [
+        subprocess.Popen([sys.executable, "-c", NOTING, path, name], stdin=pipe, stdout=pipe) for name in ("a", "b")
+    ]
+    for process in noting:
+        process.stdout.readline()
+    for process in noting:
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    for process in noting:
+        process.communicate()
+        assert process.returncode == 0
+    told = [figure.name.split()[0] for figure in Figures(path).read()]
+    assert sorted(told) == ["a"] * 300 + ["b"] * 300 + ["both"]
+    # Those of one process stay together.
+    first, second = sorted("ab", key=told.index)
+    told.remove("both")
+    assert told == [first] * 300 + [second] * 300
 
 
 def test_a_run_begins_with_nothing(tmp_path):

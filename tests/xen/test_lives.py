@@ -190,7 +190,7 @@ def check_reports(traffic, boot, since, figure, what):
 
 
 def test_senders_that_signals_end_leave_a_guest_that_can_be_suspended(life, xen_host, dom0_agent, agent_of):
-    """Linux hangs there when a process has ended in the midst of a transaction; see docs/protocol.md."""
+    """Linux hangs there when a process has ended in the midst of a transaction; see docs/explanation/protocol.md."""
     domain = life.begin()
     domid = domain.domid
     dom0_agent("lives_host.prepare", domid=domid)
@@ -230,7 +230,7 @@ def test_pause_save_and_restore(life, traffic, xen_host, figure):
     last, waiting = traffic.dom0("counters", domid=new)["from"]
     assert (last, waiting) == (traffic.dom0("count", key="") - stored, [])
     check_order(told, taken)
-    # What is sent to a guest that is suspended already goes with its old domain; see docs/vm-messages.md.
+    # What is sent to a guest that is suspended already goes with its old domain; see docs/explanation/vm-messages.md.
     gone = lost(told, taken)
     assert gone == list(range(gone[0], gone[-1] + 1)) if gone else True
     assert all(when < restored for number, _outcome, when, _ended in told if number in gone)

@@ -3,6 +3,7 @@
 """The channel as the host uses it, towards one guest."""
 
 from . import layout
+from .backlog import Backlog
 from .errors import NotFound
 from .inbox import Inbox
 from .message import Message
@@ -26,7 +27,8 @@ class HostEnd:
         self.store, self.domid = store, domid
         self._home = layout.home(domid)
         self.inbox = Inbox(store, layout.child(self._home, layout.FROM_GUEST), grace, layout.join_from_guest, 1)
-        self._outbox = Outbox(store, layout.child(self._home, layout.TO_GUEST), layout.KEY_LIMIT_TO_GUEST)
+        to_guest = layout.child(self._home, layout.TO_GUEST)
+        self._outbox = Outbox(store, to_guest, layout.KEY_LIMIT_TO_GUEST, backlog=Backlog())
 
     def send(self, message: Message, timeout: float) -> int:
         """Send a message to the guest; see Outbox.send."""

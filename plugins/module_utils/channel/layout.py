@@ -3,7 +3,7 @@
 """The shape of the oracle-vmapi tree: paths, limits, numbers and pieces. Pure functions.
 
 Source of the facts: the guest kernel driver ``ovmapi`` and the vendor's manual, and,
-where it says "observed", that driver on Xen 4.17 with the C xenstored. docs/protocol.md
+where it says "observed", that driver on Xen 4.17 with the C xenstored. docs/explanation/protocol.md
 tells the whole story.
 """
 

@@ -5,9 +5,10 @@
 import time
 
 from . import layout
+from .backlog import Backlog, Unweighed, weight
 from .errors import NotFound, PermissionDenied, QuotaExceeded
 from .message import Message
-from .xenstore import Transaction, XenStore
+from .xenstore import Requests, Transaction, XenStore
 
 #: Messages that may be sent together: a transaction must not get so big that readers keep
 #: disturbing it, and xenstored limits its nodes to 1024.
@@ -29,13 +30,23 @@ class Outbox:
     :param int key_limit: bytes of the longest key in this direction.
     :param bytes opposite: path of the other direction's directory, if what waits there counts
         against the same quota: a guest's share has all that either side puts into its channel.
+    :param Backlog backlog: what is known of the messages that wait, where XenStore itself does not refuse too many:
+        the host's.
     """
 
-    def __init__(self, store: XenStore, directory: bytes, key_limit: int, opposite: "bytes | None" = None) -> None:
-        self._store, self._directory, self._key_limit = store, directory, key_limit
+    def __init__(
+        self,
+        store: XenStore,
+        directory: bytes,
+        key_limit: int,
+        opposite: "bytes | None" = None,
+        backlog: "Backlog | None" = None,
+    ) -> None:
+        self._store, self._directory, self._key_limit, self._backlog = store, directory, key_limit, backlog
         self._sharing = [directory] if opposite is None else [directory, opposite]
         # Both directions of a channel are in one node.
         self._room = directory if opposite is None else directory.rpartition(b"/")[0]
+        self._found_empty = False
         self._last_write = layout.child(directory, layout.LAST_WRITE)
 
     def send(self, message: Message, timeout: float) -> int:
@@ -70,15 +81,34 @@ class Outbox:
             message.check(self._key_limit)
         try:
             with self._store.until(time.monotonic() + timeout):
-                return self._store.transact(lambda transaction: self._put(transaction, messages), attempts)
+                number = self._transact(messages, attempts)
         except PermissionDenied as denied:
             raise PermissionDenied(
                 "this domain may not write to " + self._directory.decode("ascii"),
                 "have the host open the message channel for it (on plain Xen: make that node, owned by the guest)",
             ) from denied
+        self._found_empty = False
+        return number
+
+    def _transact(self, messages, attempts):
+        backlog = self._backlog
+        if backlog is None:
+            return self._store.transact(lambda transaction: self._put(transaction, messages), attempts)
+        while True:
+            try:
+                number = self._store.transact(lambda transaction: self._put(transaction, messages), attempts)
+            except Unweighed as unknown:
+                self._weigh(backlog, unknown.numbers)
+                continue
+            weights = [weight(message.key, layout.split(message.value)) for message in messages]
+            backlog.learn(dict(zip(range(number + 1 - len(messages), number + 1), weights)))
+            return number
 
     def _put(self, transaction: Transaction, messages: "list[Message]") -> int:
-        number = self._newest(transaction)
+        names = self._names(transaction, self._directory)
+        number = self._newest(transaction, names)
+        if self._backlog is not None:
+            self._backlog.admit(layout.numbers(names), messages)
         for message in messages:
             number += 1
             node = layout.child(self._directory, number)
@@ -88,16 +118,32 @@ class Outbox:
         transaction.write(self._last_write, b"%d" % number)
         return number
 
-    def _newest(self, transaction: Transaction) -> int:
+    def _weigh(self, backlog: Backlog, numbers: "list[int]") -> None:
+        """Find out how much room messages take that others have sent."""
+        # In no transaction: a guest that reads meanwhile would have it fail, again and again.
+        weights = {}
+        for number in numbers:
+            node = layout.child(self._directory, number)
+            try:
+                pieces = [self._store.read(layout.child(node, name)) for name in self._store.directory(node)]
+                weights[number] = weight(self._store.read(node), pieces)
+            except NotFound:  # it was collected
+                weights[number] = 0
+        backlog.learn(weights)
+
+    def _names(self, requests: Requests, directory: bytes) -> "list[bytes]":
+        """The names in a directory, none where there is no such."""
+        try:
+            return requests.directory(directory)
+        except NotFound:
+            return []
+
+    def _newest(self, transaction: Transaction, names: "list[bytes]") -> int:
         """The highest number in use, or 0.
 
         What lies beyond the counter was left by a sender that counted anew. It must not
         be written over: the reader may still want it, and would mix the two up.
         """
-        try:
-            names = transaction.directory(self._directory)
-        except NotFound:
-            return 0
         found = layout.numbers(names)[-1:]
         if layout.LAST_WRITE in names:
             found.append(layout.counter(transaction.read(self._last_write)) or 0)
@@ -112,6 +158,10 @@ class Outbox:
         """
         deadline = time.monotonic() + timeout
         before = self._waiting()
+        if not any(before) and not self._found_empty:
+            # All may have been collected since. If the next message is refused as well, it is not for messages.
+            self._found_empty = True
+            return
         token = b"room:" + self._directory
         if any(before):
             self._store.watch(self._room, token)
@@ -137,10 +187,4 @@ class Outbox:
 
     def _waiting(self) -> "list[int]":
         """How many messages there are in each directory that shares the room."""
-        return [self._count(directory) for directory in self._sharing]
-
-    def _count(self, directory):
-        try:
-            return len(layout.numbers(self._store.directory(directory)))
-        except NotFound:
-            return 0
+        return [len(layout.numbers(self._names(self._store, directory))) for directory in self._sharing]

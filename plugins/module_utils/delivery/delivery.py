@@ -8,7 +8,6 @@ from ..problem import OutcomeUnknown, Problem
 from ..vms import require_running
 from . import many, plan
 from .answers import Since, answer, arrived
-from .errors import TimeIsUp
 
 
 class Request:
@@ -65,12 +64,13 @@ class Delivery(many.Machine):
     :ivar delivered: whether the guest has everything; None where nobody knows.
     :ivar str unseen: why delivery cannot be seen, if it was to be waited for.
     :ivar dict answers: key -> value of the answers asked for, those that have come.
-    :ivar float waited: seconds.
+    :ivar list missing: keys of the answers that have not.
+    :ivar list undelivered: keys of the messages that the guest does not have, as far as that can be seen.
     """
 
     def __init__(self, asked, vm, problem, carrier, request):
-        super().__init__(asked, vm, problem)
-        self._carrier, self._request = carrier, request
+        super().__init__(asked, vm, problem, carrier)
+        self._request = request
         self.skipped = False
         self.sent = []  # type: list[bytes]
         self.unchanged = []  # type: list[bytes]
@@ -79,6 +79,7 @@ class Delivery(many.Machine):
         self.delivered = None  # type: bool | None
         self.unseen = ""
         self.answers = {}  # type: dict[bytes, bytes]
+        self.missing, self.undelivered = [], []  # type: list[bytes], list[bytes]
         self._since = None  # type: Since | None
 
     @property
@@ -152,8 +153,13 @@ class Delivery(many.Machine):
         request = self._request
         return self.problem is None and not request.dry and bool(request.wait or request.answers)
 
+    @property
+    def awaited(self) -> "list[bytes]":
+        return [condition.key for condition in self._request.answers]
+
     def unmet(self) -> "list[str]":
         evidence = self._look()
+        self.known = evidence.records
         missing = self._undelivered(evidence) if self._request.wait and not self.skipped else []
         return missing + self._unanswered(evidence.records)
 
@@ -170,11 +176,12 @@ class Delivery(many.Machine):
             )
             for message in self._request.messages
         }
+        self.undelivered = []
         if queued == 0 or all(states.values()):
             self.delivered = True
             return []
         open_keys = [key for key, state in states.items() if state is False or (queued and not state)]
-        self.delivered = False if open_keys else None
+        self.delivered, self.undelivered = False if open_keys else None, open_keys
         if not open_keys:
             self.unseen = (
                 "the guest reports, but not of %s" % ", ".join(display(k) for k, s in states.items() if s is None)
@@ -186,11 +193,12 @@ class Delivery(many.Machine):
     def _unanswered(self, records):
         """Look for the answers; in words, those that are missing."""
         missing = []
-        self.answers = {}
+        self.answers, self.missing = {}, []
         for condition in self._request.answers:
             value, why = answer(records, condition, self._since)
             if value is None:
                 missing.append("an answer %s (%s)" % (display(condition.key), why))
+                self.missing.append(condition.key)
             else:
                 self.answers[condition.key] = value
         return missing
@@ -206,29 +214,25 @@ class Delivery(many.Machine):
         told = iter(self._carrier.dated(self.vm, undated))
         return [next(told) if record.key in keys and record.time is None else record for record in records]
 
-    def late(self, missing: "list[str]", timeout: float) -> Problem:
-        vm = self._carrier.current(self.vm)
-        self.vm = vm
-        return TimeIsUp(
-            "after %g seconds '%s' still lacks %s; it is %s" % (timeout, vm.name, "; ".join(missing), vm.state),
-            "see that its guest runs and answers, or wait longer",
-        )
 
-
-def deliver(carrier, names: "list[str]", request: Request, **timing) -> "list[Delivery]":
+def deliver(carrier, names: "list[str]", request: Request, told=many.nobody, **timing) -> "list[Delivery]":
     """Deliver a request to virtual machines, each of which succeeds or fails on its own.
 
     :param carrier: see carrier.
     :param names: names, ids or UUIDs.
+    :param told: called with what is going on, in words without any value.
     :param timing: ``clock`` and ``pause``, for tests.
     :returns: one Delivery for each, in the order of the names; the same machine only once.
     :raises Problem: nothing at all can be sent: the messages are refused, or the other side cannot be reached.
     """
     for run, log in plan.runs(request.messages, request.log):
         carrier.check([message.pair for message in run], log)
+    told("connecting")
     carrier.connect()
     result = many.select(carrier, names, lambda name, vm, problem: Delivery(name, vm, problem, carrier, request))
-    many.each(Delivery.start, [one for one in result if one.problem is None], request.concurrency)
+    there = [one for one in result if one.problem is None]
+    told("%s %s" % ("looking at" if request.dry else "sending to", many.some([one.vm.name for one in there])))
+    many.each(Delivery.start, there, request.concurrency)
     waiting = [one for one in result if one.waits]
-    many.wait(carrier, waiting, request.timeout, request.interval, request.concurrency, **timing)
+    many.wait(carrier, waiting, request.timeout, request.interval, request.concurrency, told, **timing)
     return result

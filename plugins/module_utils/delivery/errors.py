@@ -19,3 +19,7 @@ class BadPattern(DeliveryError):
 
 class TimeIsUp(DeliveryError):
     """What was waited for has not come; says what is missing, and how things stood at last."""
+
+
+class BadCheckpoint(DeliveryError):
+    """The file that says what was passed on cannot be used."""

@@ -7,10 +7,15 @@ from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 
 from .. import vms as machines
+from ..channel.message import display
 from ..problem import Problem
+from .errors import TimeIsUp
+from .last import LastKnown
 
 #: Seconds between two looks: at first, and how much longer each time.
 _SHORTEST, _GROWTH = 0.1, 1.5
+# Machines that are named where somebody is told how things stand.
+_NAMED = 5
 
 
 class Machine(ABC):
@@ -20,19 +25,38 @@ class Machine(ABC):
     :ivar vm: the Vm as it was last seen, or None where there is none.
     :ivar problem: why it failed, or None.
     :ivar float waited: seconds.
+    :ivar list known: what its guest had sent when it was last looked at, of Record.
+    :ivar last: how it was when time was up, a LastKnown; None where it never was.
     """
 
-    def __init__(self, asked: str, vm, problem: "Problem | None") -> None:
+    def __init__(self, asked: str, vm, problem: "Problem | None", carrier) -> None:
         self.asked, self.vm, self.problem = asked, vm, problem
         self.waited = 0.0
+        self.known = []  # type: list
+        self.last = None  # type: LastKnown | None
+        self._carrier = carrier
+
+    @property
+    @abstractmethod
+    def awaited(self) -> "list[bytes]":
+        """The keys that the guest has to send."""
 
     @abstractmethod
     def unmet(self) -> "list[str]":
         """Look anew: what is still missing of what is waited for, in words."""
 
-    @abstractmethod
     def late(self, missing: "list[str]", timeout: float) -> Problem:
-        """What to say when time is up."""
+        """What to say when time is up: what is missing, how things stand, and what to do."""
+        self.last = last = LastKnown(self._carrier, self.vm, self.known, self.awaited)
+        self.vm = last.vm
+        return TimeIsUp(
+            "after %g seconds '%s' still lacks %s; %s" % (timeout, self.vm.name, "; ".join(missing), last.text()),
+            last.remedy(),
+        )
+
+
+def nobody(_text: str) -> None:
+    """To be told how things stand, where nobody wants to know."""
 
 
 def select(carrier, names: "list[str]", kind) -> list:
@@ -74,6 +98,7 @@ def wait(
     timeout: float,
     interval: float,
     concurrency: int,
+    told=nobody,
     clock=time.monotonic,
     pause=time.sleep,
 ) -> None:
@@ -82,6 +107,7 @@ def wait(
     :param waiting: of Machine.
     :param float timeout: seconds.
     :param float interval: the longest time between two looks, in seconds.
+    :param told: called after each look with what is still waited for, in words without any value.
     """
     started = clock()
     deadline, patience = started + timeout, min(_SHORTEST, interval)
@@ -99,6 +125,7 @@ def wait(
         if left <= 0:
             break
         if waiting:
+            told(_standing([(machine.vm.name, missing[machine]) for machine in waiting]))
             changed(min(left, interval if changed is not pause else patience))
             patience = min(patience * _GROWTH, interval)
 
@@ -106,3 +133,17 @@ def wait(
         machine.problem = machine.late(missing[machine], timeout)
 
     each(expire, waiting, concurrency)
+
+
+def _standing(lacking):
+    """Who still lacks what, of pairs of a name and what is missing; the first few of them."""
+    named = ["%s lacks %s" % (display(name.encode("utf-8", "replace")), ", ".join(what)) for name, what in lacking]
+    more = len(named) - _NAMED
+    return "; ".join(named[:_NAMED]) + ("; and %d more virtual machines" % more if more > 0 else "")
+
+
+def some(names: "list[str]") -> str:
+    """Names, the first few of them."""
+    shown = ", ".join(display(name.encode("utf-8", "replace")) for name in names[:_NAMED])
+    more = len(names) - _NAMED
+    return shown + (" and %d more" % more if more > 0 else "")

@@ -67,8 +67,8 @@ class Reading(many.Machine):
     """
 
     def __init__(self, asked, vm, problem, carrier, query):
-        super().__init__(asked, vm, problem)
-        self._carrier, self._query = carrier, query
+        super().__init__(asked, vm, problem, carrier)
+        self._query = query
         self.received, self.sent, self.events = [], [], []  # type: list, list, list
         self.report = report.Report({})
         self.hidden = []  # type: list
@@ -80,9 +80,13 @@ class Reading(many.Machine):
         """Whether the guest has said that what it holds under this key is a secret."""
         return bool(self.report.holds_key(record.key)) and self.report.holds(record.key, record.value) is None
 
+    @property
+    def awaited(self) -> "list[bytes]":
+        return [condition.key for condition in self._query.conditions]
+
     def unmet(self) -> "list[str]":
-        carrier, query, vm = self._carrier, self._query, self.vm
-        records = carrier.received(vm)
+        query = self._query
+        records = self.known = self._carrier.received(self.vm)
         self.report = report.Report({key: record.value for key, record in newest(records).items()})
         reasons = [(condition.key, answer(records, condition)) for condition in query.conditions]
         self.missing = [key for key, (value, _why) in reasons if value is None]
@@ -102,28 +106,23 @@ class Reading(many.Machine):
         self.waiting = carrier.waiting(vm)
         self.now = carrier.now()
 
-    def late(self, missing: "list[str]", timeout: float) -> Problem:
-        self.vm = self._carrier.current(self.vm)
-        return TimeIsUp(
-            "after %g seconds '%s' still lacks %s; it is %s"
-            % (timeout, self.vm.name, ", ".join(missing), self.vm.state),
-            "see that its guest runs and sends, or wait longer",
-        )
 
-
-def read(carrier, names: "list[str]", query: Query, **timing) -> "list[Reading]":
+def read(carrier, names: "list[str]", query: Query, told=many.nobody, **timing) -> "list[Reading]":
     """Read of virtual machines, each of which succeeds or fails on its own.
 
     :param carrier: see carrier.
     :param names: names, ids or UUIDs.
+    :param told: called with what is going on, in words without any value.
     :param timing: ``clock`` and ``pause``, for tests.
     :returns: one Reading for each, in the order of the names; the same machine only once.
     :raises Problem: the other side cannot be reached.
     """
+    told("connecting")
     carrier.connect()
     result = many.select(carrier, names, lambda name, vm, problem: Reading(name, vm, problem, carrier, query))
     there = [one for one in result if one.problem is None]
-    many.wait(carrier, there, query.timeout, query.interval, query.concurrency, **timing)
+    told("reading of " + many.some([one.vm.name for one in there]))
+    many.wait(carrier, there, query.timeout, query.interval, query.concurrency, told, **timing)
     # What there is, is read of those too for which time was up.
     readable = [one for one in there if one.problem is None or isinstance(one.problem, TimeIsUp)]
     many.each(Reading.complete, readable, query.concurrency)

@@ -10,6 +10,7 @@ import threading
 import time
 
 from ..channel import layout
+from ..channel.backlog import Backlog
 from ..channel.errors import (
     Conflict,
     ConnectionLost,
@@ -75,7 +76,7 @@ class Host:
         self._serving = False
         self._collector = Collector(self._connect, self.store, prepare, retention or Retention())
         self._known = {}  # type: dict[int, domains.Domain]
-        self._opened = set()  # type: set[domains.Domain]
+        self._backlogs = {}  # type: dict[domains.Domain, Backlog]  # of those whose channels are open
         self._changes = _Changes(self._connect, self._pool)
 
     def __enter__(self):
@@ -177,15 +178,15 @@ class Host:
             while len(sent) < len(messages):
                 batch = messages[len(sent) : len(sent) + together]
                 domain = self._receiver(store, vm, batch, sent)
-                outbox = _Outbox(store, domain)
+                outbox = None
                 try:
-                    self._open(store, domain)
+                    outbox = _Outbox(store, domain, self._open(store, domain))
                     if together == 1:
                         outbox.send(batch[0], deadline - time.monotonic())
                     else:
                         outbox.send_together(batch, deadline - time.monotonic(), ATTEMPTS)
                 except _Moved:
-                    self._opened.discard(domain)
+                    self._backlogs.pop(domain, None)
                     continue
                 except (QuotaExceeded, Conflict) as problem:
                     if together == 1:
@@ -194,7 +195,7 @@ class Host:
                     together = 1
                     continue
                 except XenStoreError as problem:
-                    if outbox.put and isinstance(problem, (ConnectionLost, DeadlineExceeded, ProtocolError)):
+                    if outbox and outbox.put and isinstance(problem, (ConnectionLost, DeadlineExceeded, ProtocolError)):
                         raise OutcomeUnknown(
                             "whether %s reached '%s'%s is not known: %s"
                             % (_some(batch), vm.name, _after(sent), problem.text),
@@ -219,13 +220,20 @@ class Host:
         return domain
 
     def _open(self, store, domain):
-        """Make the channel to a domain where there is none yet."""
-        if domain not in self._opened:
+        """Make the channel to a domain where there is none yet.
+
+        :returns: what is known of its backlog.
+        """
+        backlog = self._backlogs.get(domain)
+        if backlog is None:
             try:
                 HostEnd(store, domain.domid).prepare()
             except NotFound:
                 raise _Moved() from None
-            self._opened.add(domain)
+            running = set(self._known.values())
+            self._backlogs = {other: known for other, known in self._backlogs.items() if other in running}
+            backlog = self._backlogs[domain] = Backlog()
+        return backlog
 
     def _remember(self, vm, messages, sent):
         try:
@@ -376,9 +384,9 @@ class _Outbox(Outbox):
     :ivar bool put: whether all was put into a transaction, whose commit comes next.
     """
 
-    def __init__(self, store: XenStore, domain: domains.Domain) -> None:
+    def __init__(self, store: XenStore, domain: domains.Domain, backlog: Backlog) -> None:
         self._to_guest = layout.child(layout.home(domain.domid), layout.TO_GUEST)
-        super().__init__(store, self._to_guest, layout.KEY_LIMIT_TO_GUEST)
+        super().__init__(store, self._to_guest, layout.KEY_LIMIT_TO_GUEST, backlog=backlog)
         self._domain, self.put = domain, False
 
     def _put(self, transaction: Transaction, messages: "list[Message]") -> int:

@@ -161,7 +161,7 @@ def as_refusal(problem):
         if problem.status_code == 405:
             return Refusal("METHOD", "this method is not for this address", problem.headers)
         if problem.status_code == 404:
-            return Refusal("NO_HANDLER", "there is nothing at this address: see docs/gateway.md for what there is")
+            return Refusal("NO_HANDLER", "there is nothing at this address: docs/reference/gateway-rest.md has all")
     if isinstance(problem, Problem):
         return Refusal("UNAVAILABLE", str(problem), {"Retry-After": "5"})
     _errors.error("this is a defect of ovm-gateway: %s", place(problem))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line of ovm-gateway. docs/gateway.md is its manual."""
+"""The command line of ovm-gateway. docs/reference/ovm-gateway.md is its manual."""
 
 import argparse
 import getpass

@@ -280,6 +280,96 @@ def test_a_quota_that_has_nothing_to_do_with_messages_is_told_at_once(guest, gue
     assert time.monotonic() - start < LONG / 2
 
 
+def test_room_that_was_made_before_anybody_looked(guest_end, host_end, monkeypatch):
+    sent, _full = fill(guest_end)
+    came = []
+    waiting = Outbox._waiting
+
+    def all_is_collected(outbox):
+        came.extend(received(host_end.inbox))
+        return waiting(outbox)
+
+    monkeypatch.setattr(Outbox, "_waiting", all_is_collected)
+    guest_end.send(message(9999), LONG)
+    assert len(came) == sent
+
+
+# What waits for a guest
+
+LARGE = Message(b"large", b"x" * layout.VALUE_LIMIT)
+
+
+def fill_for_guest(host_end, what=LARGE):
+    """Send to a guest until there is no room; how many were sent, and the refusal."""
+    for n in range(5000):
+        try:
+            host_end.send(what, 0.2)
+        except QuotaExceeded as full:
+            return n, full
+    raise AssertionError("there was room for 5000 messages")
+
+
+def test_a_guest_is_not_sent_more_than_its_xenstore_bears(guest_end, host_end):
+    """xenstored does not listen to a guest any more that owns 2.5 MiB, and the host's messages are the guest's."""
+    own = 0
+    with pytest.raises(QuotaExceeded):
+        while True:
+            guest_end.send(LARGE, 0.2)
+            own += 1
+    sent, full = fill_for_guest(host_end)
+    assert str(full) == (
+        "no room in XenStore: %d messages in %s wait to be collected: "
+        "see that the other side runs and reads, then send again" % (sent, TO.decode())
+    )
+    assert 80 < sent < 100 and own > 150
+    assert len(received(guest_end.inbox)) == sent
+    assert len(received(host_end.inbox)) == own
+    host_end.send(LARGE, LONG)
+
+
+def test_a_sender_waits_until_the_guest_has_read(guest, guest_end, host_end):
+    sent, _full = fill_for_guest(host_end)
+
+    def read():
+        with XenStore(guest.path) as store:
+            inbox = GuestEnd(store).inbox
+            inbox.discard(inbox.pending()[0])
+
+    reader = threading.Timer(0.3, read)
+    reader.start()
+    host_end.send(LARGE, LONG)
+    reader.join()
+    assert len(received(guest_end.inbox)) == sent
+
+
+def test_no_more_messages_wait_than_can_be_listed(guest_end, host_end):
+    """oxenstored and the vendor's driver list 4096 bytes of names, or nothing."""
+    sent, _full = fill_for_guest(host_end, Message(b"key", b"value"))
+    assert sent == 1021  # 9 of one digit and a NUL, 90 of two, 900 of three, 22 of four
+    assert len(received(guest_end.inbox)) == sent
+    sent, _full = fill_for_guest(host_end, Message(b"key", b"value"))
+    assert sent == 800
+    assert len(received(guest_end.inbox)) == sent
+
+
+def test_what_others_have_sent_counts_by_its_size(guest_end, host_end, host, monkeypatch):
+    weighed = []
+    weigh = Outbox._weigh
+    monkeypatch.setattr(Outbox, "_weigh", lambda *arguments: (weighed.append(len(arguments[2])), weigh(*arguments)))
+    for n in range(200):
+        host_end.send(message(n), LONG)
+    other = HostEnd(host, 5)
+    for n in range(3):
+        other.send(message(n), LONG)
+    assert weighed == [200]  # once; nobody asks for the size of what it has sent itself
+    sent, _full = fill_for_guest(host_end)
+    with pytest.raises(QuotaExceeded, match="no room in XenStore: %d messages in" % (203 + sent)):
+        HostEnd(host, 5).send(LARGE, 0.2)
+    # Where there is no room for a large one there may be some for a small one.
+    HostEnd(host, 5).send(message(1), LONG)
+    assert len(received(guest_end.inbox)) == 204 + sent
+
+
 # What others leave behind
 
 

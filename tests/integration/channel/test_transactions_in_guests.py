@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a guest's kernel does with transactions: when it is suspended in their midst, and when their programs end.
 
-The lab's kernel does here as Linux does, which was tried on real Xen; see docs/protocol.md.
+The lab's kernel does here as Linux does, which was tried on real Xen; see docs/explanation/protocol.md.
 """
 
 import os

@@ -127,14 +127,14 @@ def test_help_and_version(chkconfig):
     assert (code, err) == (0, "") and out.startswith("usage: ovm-chkconfig --list [NAME]\n")
     assert chkconfig("-h") == chkconfig("--add", "network", "--help") == (0, out, "")
     assert chkconfig.links() == {}
-    manual = pathlib.Path(build.ROOT, "docs", "ovm-chkconfig.md").read_text()
+    manual = pathlib.Path(build.ROOT, "docs", "reference", "ovm-chkconfig.md").read_text()
     for option in ("--list", "--add", "--del", "--target", "--root", "--version", "--help"):
         assert option in out and option in manual
 
 
 def test_the_example_in_the_manual_is_what_it_prints(one_chkconfig):
     """Each command of its first example, with what it shows."""
-    manual = pathlib.Path(build.ROOT, "docs", "ovm-chkconfig.md").read_text()
+    manual = pathlib.Path(build.ROOT, "docs", "reference", "ovm-chkconfig.md").read_text()
     example = manual.split("```console\n", 1)[1].split("```", 1)[0]
     one_chkconfig.put("network", "configure: 50", "cleanup: 50")
     one_chkconfig.put("firewall", "configure: 41")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The script in docs/writing-scripts.md does what that says, by each Python that a guest might have."""
+"""The script in docs/guides/writing-scripts.md does what that says, by each Python that a guest might have."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from ansible_collections.ovm.messaging.programs import build
 from lab.programs import PYTHONS, Built
 from lab.template_scripts import pythons
 
-MANUAL = pathlib.Path(build.ROOT, "docs", "writing-scripts.md").read_text()
+MANUAL = pathlib.Path(build.ROOT, "docs", "guides", "writing-scripts.md").read_text()
 KEY = "com.example.motd"
 INTERPRETERS = pythons()
 

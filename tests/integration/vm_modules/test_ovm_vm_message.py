@@ -405,7 +405,7 @@ def test_the_examples_run_as_they_stand(module, rest, gateway, web1, web2, say, 
 
 @ONE_DAEMON
 def test_the_guide_starts_with_an_example_that_works(rest, web1, web2, tmp_path):
-    guide = (ROOT / "docs" / "vm-messages.md").read_text()
+    guide = (ROOT / "docs" / "explanation" / "vm-messages.md").read_text()
     (one,) = yaml.safe_load(guide.split("```yaml\n")[1].split("```")[0])
     one["module_defaults"]["group/ovm.messaging.manager"] = rest.manager
     book = tmp_path / "guide.yml"

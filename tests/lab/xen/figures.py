@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What was measured on a real Xen host: noted by tests as they go, told when all have ended.
 
-The tests of one run may be several processes, one after the other. So the figures are in a file.
+The tests of one run may be several processes, even at the same time. So the figures are in a file.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 from collections import namedtuple
@@ -36,25 +38,36 @@ class Figures:
 
     def clear(self):
         """Begin a run: forget those of the one before."""
-        with open(self.path, "w", encoding="utf-8"):
-            pass
+        with self._locked("a") as stream:
+            stream.truncate(0)
 
     def add(self, name, value, unit=""):
         """Note one. The same name again replaces what was noted before, in its place."""
-        with open(self.path, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps([name, value, unit]) + "\n")
+        line = json.dumps([name, value, unit, os.getpid()]) + "\n"
+        with self._locked("a") as stream:
+            stream.write(line)
 
     def read(self):
-        """:returns: what was noted, in the order in which the names first came; a list of Figure."""
-        found = {}
-        try:
-            with open(self.path, encoding="utf-8") as stream:
-                for line in stream:
-                    figure = Figure(*json.loads(line))
-                    found[figure.name] = figure
-        except FileNotFoundError:
-            pass
-        return list(found.values())
+        """:returns: what was noted, in the order in which the names first came, those of one process together.
+        :rtype: list of Figure
+        """
+        found, places = {}, {}
+        with contextlib.suppress(FileNotFoundError), self._locked("r") as stream:
+            for line in stream:
+                *figure, process = json.loads(line)
+                places.setdefault(process, len(places))
+                first = found[figure[0]][0] if figure[0] in found else places[process]
+                found[figure[0]] = first, Figure(*figure)
+        return [figure for _place, figure in sorted(found.values(), key=lambda noted: noted[0])]
+
+    @contextlib.contextmanager
+    def _locked(self, mode):
+        """The file, while no other process has it."""
+        with open(self.path, mode, encoding="utf-8") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            yield stream
+            # Before the lock goes.
+            stream.flush()
 
     def table(self):
         """:returns: all of them as lines of text, without an end of line; empty where there are none."""

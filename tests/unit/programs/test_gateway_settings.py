@@ -10,7 +10,7 @@ import pytest
 
 settings = importlib.import_module("ansible_collections.ovm.messaging.programs.ovm-gateway.ovm_gateway.settings")
 Settings, BadSettings = settings.Settings, settings.BadSettings
-MANUAL = pathlib.Path(__file__).parents[3] / "docs" / "gateway.md"
+MANUAL = pathlib.Path(__file__).parents[3] / "docs" / "reference" / "ovm-gateway.md"
 
 
 @pytest.fixture

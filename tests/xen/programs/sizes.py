@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Messages with values of many sizes, see values: their keys are their sizes.
 
-In a guest they go through its core. In dom0 they go as docs/protocol.md tells it, by a few lines of another making,
-which ask XenStore for many things at a time; our own host's end would take most of the time.
+In a guest they go through its core. In dom0 they go as docs/explanation/protocol.md tells it, by a few lines of
+another making, which ask XenStore for many things at a time; our own host's end would take most of the time.
 """
 
 import os

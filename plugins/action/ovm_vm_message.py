@@ -6,7 +6,7 @@
 A module's options are shown with -vvv and logged on its target, all but those that are secret
 as a whole. So secrets among the messages are moved there before the module sees them; an entry
 with nothing but the key keeps their place. And YAML tells the keys 1 and "1" apart, of which
-only one would arrive.
+only one would arrive. With -v, it tells what is waited for.
 """
 
 import json
@@ -15,7 +15,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.validation import check_type_dict
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
-from ansible_collections.ovm.messaging.plugins.module_utils.secret_names import secret_by_name
+from ..module_utils.secret_names import secret_by_name
+from ..plugin_utils import progress
 
 
 class ActionModule(NormalAction):
@@ -35,7 +36,31 @@ class ActionModule(NormalAction):
                 arguments["secret_messages"] = dict(secrets or {}, **moved)
         if isinstance(arguments.get("wait_for"), dict):
             arguments["wait_for"] = [arguments["wait_for"]]
-        return super().run(tmp, task_vars)
+        if not progress.wanted(self):
+            return super().run(tmp, task_vars)
+        text = _waiting(arguments)
+        if text and not self._task.check_mode:
+            progress.show(self, task_vars, text)
+        try:
+            with progress.watching(self, task_vars) as options:
+                self._task.args = dict(arguments, **options)
+                return super().run(tmp, task_vars)
+        finally:
+            self._task.args = arguments
+
+
+def _waiting(arguments):
+    """What the module is going to wait for; empty for nothing."""
+    answers = arguments.get("wait_for")
+    keys = [str(each.get("key")) for each in answers if isinstance(each, dict)] if isinstance(answers, list) else []
+    machines = progress.listed(progress.names(arguments.get("vms") or [arguments.get("vm")]))
+    parts = []
+    if progress.truth(arguments.get("wait")):
+        parts.append("until what is sent has arrived in " + machines)
+    if keys:
+        parts.append("for the answers %s of %s" % (progress.listed(keys), machines))
+    timeout = progress.seconds(arguments.get("wait_timeout"), 300.0)
+    return "waiting up to %g s %s" % (timeout, ", and ".join(parts)) if parts else ""
 
 
 def _parsed(option, given):

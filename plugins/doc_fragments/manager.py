@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The options that all modules of the manager's side share. Private to this collection."""
+"""The options that all modules and plugins of the manager's side share. Private to this collection."""
 
 
 class ModuleDocFragment:
@@ -19,6 +19,18 @@ options:
       - Each succeeds or fails on its own. When all are done, the task fails if any of them did, and names those.
     type: list
     elements: str
+  job_timeout:
+    description:
+      - How many seconds the manager's job of sending may take.
+    type: float
+    default: 300.0
+requirements:
+  - Python 3.6 or later where the task runs.
+"""
+
+    # Where a manager is, and who logs in: also for plugins.
+    CONNECTION = r"""
+options:
   concurrency:
     description:
       - With how many virtual machines to work at the same time.
@@ -97,11 +109,6 @@ options:
       - How many seconds a manager that starts may take until it runs.
     type: float
     default: 300.0
-  job_timeout:
-    description:
-      - How many seconds the manager's job of sending may take.
-    type: float
-    default: 300.0
   dialect:
     description:
       - What could not be confirmed about the vendor's manager, should yours differ, as a dict of names and texts, such
@@ -120,7 +127,123 @@ options:
     type: path
     default: /var/lib/ovm-gateway
 requirements:
-  - Python 3.6 or later where the task runs.
   - With O(transport=rest), the Python library requests.
   - With O(transport=xenstore), root on the Xen host. The XenStore client comes with the collection.
+"""
+
+    # Where else plugins take the same from. Inventory plugins take variables of the command line, -e.
+    PLUGINS = r"""
+options:
+  transport:
+    env:
+      - name: OVM_TRANSPORT
+    ini:
+      - section: ovm_messaging
+        key: transport
+    vars:
+      - name: ovm_messaging_transport
+  host:
+    env:
+      - name: OVM_HOST
+    ini:
+      - section: ovm_messaging
+        key: host
+    vars:
+      - name: ovm_messaging_host
+  port:
+    env:
+      - name: OVM_PORT
+    ini:
+      - section: ovm_messaging
+        key: port
+    vars:
+      - name: ovm_messaging_port
+  username:
+    env:
+      - name: OVM_USER
+    ini:
+      - section: ovm_messaging
+        key: username
+    vars:
+      - name: ovm_messaging_username
+  password:
+    env:
+      - name: OVM_PASSWORD
+    vars:
+      - name: ovm_messaging_password
+  client_cert:
+    env:
+      - name: OVM_CLIENT_CERT
+    ini:
+      - section: ovm_messaging
+        key: client_cert
+    vars:
+      - name: ovm_messaging_client_cert
+  client_key:
+    env:
+      - name: OVM_CLIENT_KEY
+    ini:
+      - section: ovm_messaging
+        key: client_key
+    vars:
+      - name: ovm_messaging_client_key
+  ca_path:
+    env:
+      - name: OVM_CA_FILE
+    ini:
+      - section: ovm_messaging
+        key: ca_path
+    vars:
+      - name: ovm_messaging_ca_path
+  validate_certs:
+    env:
+      - name: OVM_VALIDATE_CERTS
+    ini:
+      - section: ovm_messaging
+        key: validate_certs
+    vars:
+      - name: ovm_messaging_validate_certs
+  connect_timeout:
+    ini:
+      - section: ovm_messaging
+        key: connect_timeout
+    vars:
+      - name: ovm_messaging_connect_timeout
+  timeout:
+    ini:
+      - section: ovm_messaging
+        key: timeout
+    vars:
+      - name: ovm_messaging_timeout
+  retries:
+    ini:
+      - section: ovm_messaging
+        key: retries
+    vars:
+      - name: ovm_messaging_retries
+  ready_timeout:
+    ini:
+      - section: ovm_messaging
+        key: ready_timeout
+    vars:
+      - name: ovm_messaging_ready_timeout
+  dialect:
+    vars:
+      - name: ovm_messaging_dialect
+  xenstore_path:
+    env:
+      - name: XENSTORED_PATH
+    ini:
+      - section: ovm_messaging
+        key: xenstore_path
+    vars:
+      - name: ovm_messaging_xenstore_path
+  state_dir:
+    env:
+      - name: OVM_GATEWAY_DIR
+    ini:
+      - section: ovm_messaging
+        key: state_dir
+    vars:
+      - name: ovm_messaging_state_dir
 """

@@ -13,12 +13,14 @@ from ansible.module_utils.basic import env_fallback
 from . import values
 from .channel.errors import ChannelError
 from .channel.layout import KEY_LIMIT_FROM_GUEST
+from .channel.message import display
 from .guest import events
 from .guest import plan as planning
 from .guest.backend import AUTO, BACKENDS, DEVICE, open_backend
 from .guest.errors import SendFailed
 from .guest.parameter_list import DIRECTORY
 from .guest.waiting import wait_for
+from .guest.wake import knock
 from .secret_names import secret_by_name
 
 #: The options of doc_fragments/guest.py.
@@ -66,6 +68,8 @@ INFO_OPTIONS = dict(
     wait=dict(type="bool", default=False),
     wait_timeout=dict(type="float", default=300.0),
     show_secrets=dict(type="bool", default=False),
+    _part=dict(type="float"),
+    _waited=dict(type="float", default=0.0),
 )
 INFO_RULES = dict(required_if=[("wait", True, ("keys", "patterns"), True)])
 
@@ -119,29 +123,57 @@ def read(module):
         raise BadOptions("wait_timeout is %g" % options["wait_timeout"], "give 0 to %d seconds" % _LONGEST)
     waiting = options["wait"] or bool(options["patterns"])
     asked = _conditions(options["keys"], options["patterns"])
-    started = time.monotonic()
+    before, started = options["_waited"], time.monotonic()
+    left = max(options["wait_timeout"] - before, 0.0) if waiting else 0.0
+    part = left if options["_part"] is None else min(options["_part"], left)
     with _backend(options) as backend:
-        entries, missing = wait_for(
-            backend, lambda: _look(module, backend), asked, options["wait_timeout"] if waiting else 0
-        )
+        entries, missing = wait_for(backend, lambda: _look(module, backend), asked, part)
+        if waiting and missing and part < left:
+            # The action plugin has more time for this, and wants to know how it stands.
+            return dict(changed=False, _missing=_reasons(missing, entries))
         _warn(module, backend)
+        last = _last(backend, len(entries), options["state_dir"]) if waiting and missing else None
     if options["keys"] is not None or options["patterns"]:
         entries = [entry for entry in entries if entry.key in asked]
     result = _shown(entries, show_secrets=options["show_secrets"])
     result.update(
         changed=False,
         missing=[values.key_text(key) for key in missing],
-        waited=round(time.monotonic() - started, 3) if waiting else 0.0,
+        waited=round(before + time.monotonic() - started, 3) if waiting else 0.0,
     )
-    if waiting and missing:
-        there = {entry.key for entry in entries}
-        result["msg"] = "not there after %g seconds: %s" % (
+    if last:
+        result["last"] = last
+        result["msg"] = "after %g seconds this guest still lacks %s; it holds %s%s: %s" % (
             options["wait_timeout"],
-            ", ".join(
-                "%s (%s)" % (values.key_text(key), "does not match" if key in there else "not set") for key in missing
-            ),
+            ", ".join(_reasons(missing, entries)),
+            _count(last["parameters"], "parameter") + " in all",
+            "; %s to the host wait to be collected" % _count(last["uncollected"], "message")
+            if last["uncollected"]
+            else "",
+            "see that a manager or ovm-gateway serves the host, and that it sends these, or wait longer"
+            if last["uncollected"]
+            else "see that the host sends these, or wait longer",
         )
     return result
+
+
+def _reasons(missing, entries):
+    """The keys that are missing, in words."""
+    there = {entry.key for entry in entries}
+    return ["%s (%s)" % (display(key), "does not match" if key in there else "not set") for key in missing]
+
+
+def _last(backend, parameters, directory):
+    """How things stood in the guest when time was up."""
+    try:
+        uncollected = backend.uncollected()
+    except ChannelError:
+        uncollected = None  # the error is about something else
+    return dict(backend=backend.name, parameters=parameters, uncollected=uncollected, daemon=knock(directory))
+
+
+def _count(number, what):
+    return "%d %s%s" % (number, what, "" if number == 1 else "s")
 
 
 def post_event(module):

@@ -197,6 +197,10 @@ class Report:
         what = self._held(key)
         return bool(what.get("secret") or what.get("digest"))
 
+    def holds_secret(self, key: bytes) -> bool:
+        """Whether the guest says that what it holds under that key is a secret."""
+        return self.present and bool(self._held(key).get("secret"))
+
     def configuration(self) -> dict:
         """How the first-boot configuration of this boot stands; empty where nothing was reported."""
         what = _parsed(self._messages.get(CONFIGURATION))

@@ -4,6 +4,7 @@
 
 import base64
 import binascii
+import datetime
 import json
 
 from .channel.errors import InvalidMessage
@@ -103,3 +104,35 @@ def key_text(raw):
     :rtype: str
     """
     return raw.decode("utf-8", "backslashreplace")
+
+
+def iso(seconds):
+    """A time as ISO 8601 in UTC, or None where it is not known, or none that a calendar has.
+
+    :param seconds: since 1970, or None.
+    """
+    try:
+        moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + "%03dZ" % (moment.microsecond // 1000)
+
+
+def clean(text):
+    """Text from elsewhere, without what cannot be written as UTF-8: no result may hold any of that.
+
+    :rtype: str
+    """
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def iso(seconds):
+    """A time as ISO 8601 in UTC, or None where it is not known, or none that a calendar has.
+
+    :param seconds: since 1970, or None.
+    """
+    try:
+        moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + "%03dZ" % (moment.microsecond // 1000)

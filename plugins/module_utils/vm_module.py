@@ -7,6 +7,7 @@ Options in, results out, Problems to fail_json; what happens in between is the d
 
 import datetime
 import json
+import os
 import re
 import traceback
 
@@ -71,6 +72,7 @@ MESSAGE_OPTIONS = dict(
     ),
     wait_timeout=dict(type="float", default=300.0),
     wait_interval=dict(type="float", default=2.0),
+    _progress=dict(type="path"),
 )
 MESSAGE_RULES = dict(
     mutually_exclusive=[_WHICH],
@@ -90,6 +92,7 @@ INFO_OPTIONS = dict(
     wait_timeout=dict(type="float", default=300.0),
     wait_interval=dict(type="float", default=2.0),
     show_secrets=dict(type="bool", default=False),
+    _progress=dict(type="path"),
 )
 INFO_RULES = dict(
     mutually_exclusive=[_WHICH],
@@ -108,6 +111,39 @@ _NO_WORD = re.compile(r"[\s'\",:;={}()\[\]]+")
 
 class BadOptions(Problem):
     """Options that do not go together, or out of range."""
+
+
+class Progress:
+    """Tells the action plugin what is going on, where it runs on the same machine: see plugin_utils/progress.
+
+    What cannot be told is not: that must not stop anything.
+
+    :param path: a file of the plugin's, or None.
+    """
+
+    def __init__(self, path):
+        self._said, self._file = "", -1
+        if path:
+            try:
+                self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+            except OSError:
+                pass  # another user's, as after become
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        if self._file >= 0:
+            os.close(self._file)
+
+    def __call__(self, text):
+        """Have this told: names, keys and states, never a value."""
+        if self._file >= 0 and text != self._said:
+            self._said = text
+            try:
+                os.write(self._file, (json.dumps(text) + "\n").encode("ascii"))
+            except OSError:
+                pass
 
 
 def run(module, work):
@@ -153,8 +189,8 @@ def send(module):
         before=module._diff,
     )
     _warn_of_names(module, request)
-    with _carrier(module) as carrier:
-        deliveries = deliver(carrier, _names(options), request)
+    with _carrier(module) as carrier, Progress(options["_progress"]) as progress:
+        deliveries = deliver(carrier, _names(options), request, progress)
     unseen = {}  # type: dict
     for delivery in deliveries:
         if delivery.unseen:
@@ -193,8 +229,8 @@ def read(module):
         interval=options["wait_interval"],
         concurrency=options["concurrency"],
     )
-    with _carrier(module) as carrier:
-        readings = reading.read(carrier, _names(options), query)
+    with _carrier(module) as carrier, Progress(options["_progress"]) as progress:
+        readings = reading.read(carrier, _names(options), query, progress)
     return _outcome(readings, [_read(one, options, waits) for one in readings])
 
 
@@ -327,18 +363,44 @@ def _about(machine, changed=False, skipped=False):
     return result
 
 
+def _last(machine, show_secrets=False):
+    """What was last known of a machine for which time was up."""
+    last = machine.last
+    said = {
+        values.key_text(key): _shown(record.value)
+        if show_secrets or not (secret_by_name(key) or last.secret(record))
+        else values.MASK
+        for key, record in last.said.items()
+    }
+    return dict(
+        heard=_iso(last.heard and last.heard.time),
+        heard_key=last.heard and values.key_text(last.heard.key),
+        age=None if last.age is None else round(last.age, 3),
+        said=said,
+        waiting=last.waiting,
+        reports=last.report.present,
+        configuration=last.configuration,
+        failed_scripts=last.failed,
+    )
+
+
 def _delivered(delivery):
     answers = _Texts(delivery.answers.items(), secret_by_name)
-    return dict(
+    result = dict(
         _about(delivery, delivery.changed, delivery.skipped),
         sent=[values.key_text(key) for key in delivery.sent],
         unchanged=[values.key_text(key) for key in delivery.unchanged],
         evidence={values.key_text(key): kind for key, kind in delivery.evidence.items()},
         delivered=delivery.delivered,
+        undelivered=[values.key_text(key) for key in delivery.undelivered],
         answers=answers.text,
         binary_answers=answers.binary,
+        missing=[values.key_text(key) for key in delivery.missing],
         waited=round(delivery.waited, 3),
     )
+    if delivery.last:
+        result["last"] = _last(delivery)
+    return result
 
 
 def _diff(delivery, secret, after):
@@ -393,6 +455,8 @@ def _read(one, options, waits):
         waiting=one.waiting,
         waited=round(one.waited, 3) if waits else 0.0,
     )
+    if one.last:
+        result["last"] = _last(one, options["show_secrets"])
     return result
 
 

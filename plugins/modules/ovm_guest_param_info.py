@@ -33,7 +33,9 @@ options:
     default: false
   wait_timeout:
     description:
-      - How many seconds to wait. When they are over the task fails, and says what is missing.
+      - How many seconds to wait. When they are over the task fails, and says what is missing and how things stand. See
+        RV(last).
+      - With C(-v) it is told what is waited for, and every half minute what is still missing.
     type: float
     default: 300.0
   show_secrets:
@@ -42,6 +44,15 @@ options:
       - Secrets are the parameters set as such, and those whose names tell, such as C(com.oracle.linux.root-password).
     type: bool
     default: false
+  _part:
+    description:
+      - Not for you. It is for how many seconds the controller's part of this module has it wait at once.
+    type: float
+  _waited:
+    description:
+      - Not for you. It is for how many seconds it has waited already.
+    type: float
+    default: 0.0
 extends_documentation_fragment:
   - ovm.messaging.attributes
   - ovm.messaging.attributes.info
@@ -120,6 +131,27 @@ waited:
   returned: success, and when waiting failed
   type: float
   sample: 0.0
+last:
+  description: How things stood when time was up.
+  returned: when waiting failed
+  type: dict
+  contains:
+    backend:
+      description: Where the parameters are kept, V(ovmapi) or V(xenstore).
+      type: str
+      sample: xenstore
+    parameters:
+      description: How many parameters the guest holds in all.
+      type: int
+      sample: 12
+    uncollected:
+      description: How many of its messages the host has not collected yet. Null where that cannot be known.
+      type: int
+      sample: 0
+    daemon:
+      description: Whether the daemon C(ovmd) runs. The task receives what the host sends with and without it.
+      type: bool
+      sample: true
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -96,7 +96,9 @@ options:
   wait_timeout:
     description:
       - How many seconds to wait, with O(wait) or O(wait_for), from when all machines were sent their messages. When
-        they are over the task fails, and says what is missing.
+        they are over the task fails, and says what is missing and how things stand. See RV(last).
+      - With C(-v) it is told what is waited for, and every half minute who still lacks what. The latter needs the task
+        to run on the controller, as the user who runs Ansible.
     type: float
     default: 300.0
   wait_interval:
@@ -104,10 +106,15 @@ options:
       - The longest time between two looks, in seconds. The first looks follow each other faster.
     type: float
     default: 2.0
+  _progress:
+    description:
+      - Not for you. It is where the module tells the controller's part of it what is going on.
+    type: path
 extends_documentation_fragment:
   - ovm.messaging.attributes
   - ovm.messaging.attributes.actiongroup_manager
   - ovm.messaging.manager
+  - ovm.messaging.manager.connection
 attributes:
   check_mode:
     support: full
@@ -255,6 +262,11 @@ vms:
       description: Whether the guest has all messages. Null where that is not known.
       type: bool
       sample: true
+    undelivered: &undelivered
+      description: With O(wait=true), the keys of the messages that the guest does not have, as far as that can be seen.
+      type: list
+      elements: str
+      sample: []
     answers: &answers
       description: The values of O(wait_for) that have come. Values are text. Secrets appear as C(********).
       type: dict
@@ -263,10 +275,55 @@ vms:
       description: Those of them that are not UTF-8, in base64.
       type: dict
       sample: {}
+    missing: &missing
+      description: The keys of O(wait_for) that have not come, or whose values do not match.
+      type: list
+      elements: str
+      sample: []
     waited: &waited
       description: How long it was waited for, in seconds.
       type: float
       sample: 0.0
+    last: &last
+      description: How the machine was when time was up.
+      returned: when time was up
+      type: dict
+      contains: &last_contains
+        heard:
+          description: When its guest last sent anything, in UTC. Null where it never did, or that is not known.
+          type: str
+          sample: "2026-01-31T12:30:00.000Z"
+        heard_key:
+          description: The key of what it sent then.
+          type: str
+          sample: app.state
+        age:
+          description: How many seconds ago that was, by the manager's clock.
+          type: float
+          sample: 420.0
+        said:
+          description:
+            - Its last messages of the keys that were waited for, where there are any. Secrets appear as C(********).
+            - A value that is not UTF-8 is in base64, after C(base64:).
+          type: dict
+          sample: {migration.state: begun}
+        waiting:
+          description: How many messages the guest has not taken yet. Null where the manager does not tell.
+          type: int
+          sample: 1
+        reports:
+          description: Whether anything in the guest reports, as C(ovmd) does.
+          type: bool
+          sample: true
+        configuration:
+          description: The state of the configuration at this boot. Empty where the guest reports none.
+          type: str
+          sample: running
+        failed_scripts:
+          description: The scripts of the configuration that have failed.
+          type: list
+          elements: str
+          sample: []
 vm:
   <<: *vm
   returned: when there is one virtual machine
@@ -294,15 +351,26 @@ evidence:
 delivered:
   <<: *delivered
   returned: when there is one virtual machine
+undelivered:
+  <<: *undelivered
+  returned: when there is one virtual machine
 answers:
   <<: *answers
   returned: when there is one virtual machine
 binary_answers:
   <<: *binary_answers
   returned: when there is one virtual machine
+missing:
+  <<: *missing
+  returned: when there is one virtual machine
 waited:
   <<: *waited
   returned: when there is one virtual machine
+last:
+  description: How the machine was when time was up.
+  returned: when there is one virtual machine, and time was up
+  type: dict
+  contains: *last_contains
 diff:
   description: For each virtual machine that is sent something, the messages before and after.
   returned: in diff mode

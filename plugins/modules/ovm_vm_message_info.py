@@ -57,7 +57,10 @@ options:
     default: false
   wait_timeout:
     description:
-      - How many seconds to wait. When they are over the task fails, and says what is missing.
+      - How many seconds to wait. When they are over the task fails, and says what is missing and how things stand. See
+        RV(last).
+      - With C(-v) it is told what is waited for, and every half minute who still lacks what. The latter needs the task
+        to run on the controller, as the user who runs Ansible.
     type: float
     default: 300.0
   wait_interval:
@@ -72,11 +75,16 @@ options:
         reports to be secret. Events that may tell a secret have no description without this.
     type: bool
     default: false
+  _progress:
+    description:
+      - Not for you. It is where the module tells the controller's part of it what is going on.
+    type: path
 extends_documentation_fragment:
   - ovm.messaging.attributes
   - ovm.messaging.attributes.info
   - ovm.messaging.attributes.actiongroup_manager
   - ovm.messaging.manager
+  - ovm.messaging.manager.connection
 attributes:
   platform:
     support: full
@@ -241,6 +249,46 @@ vms:
       description: How long it was waited for, in seconds.
       type: float
       sample: 0.0
+    last: &last
+      description: How the machine was when time was up.
+      returned: when time was up
+      type: dict
+      contains: &last_contains
+        heard:
+          description: When its guest last sent anything, in UTC. Null where it never did, or that is not known.
+          type: str
+          sample: "2026-01-31T12:30:00.000Z"
+        heard_key:
+          description: The key of what it sent then.
+          type: str
+          sample: app.state
+        age:
+          description: How many seconds ago that was, by the manager's clock.
+          type: float
+          sample: 420.0
+        said:
+          description:
+            - Its last messages of the keys that were waited for, where there are any. Secrets appear as C(********).
+            - A value that is not UTF-8 is in base64, after C(base64:).
+          type: dict
+          sample: {migration.state: begun}
+        waiting:
+          description: How many messages the guest has not taken yet. Null where the manager does not tell.
+          type: int
+          sample: 1
+        reports:
+          description: Whether anything in the guest reports, as C(ovmd) does.
+          type: bool
+          sample: true
+        configuration:
+          description: The state of the configuration at this boot. Empty where the guest reports none.
+          type: str
+          sample: running
+        failed_scripts:
+          description: The scripts of the configuration that have failed.
+          type: list
+          elements: str
+          sample: []
 vm:
   <<: *vm
   returned: when there is one virtual machine
@@ -301,6 +349,11 @@ waiting:
 waited:
   <<: *waited
   returned: when there is one virtual machine
+last:
+  description: How the machine was when time was up.
+  returned: when there is one virtual machine, and time was up
+  type: dict
+  contains: *last_contains
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -13,9 +13,9 @@ FROM_GUEST = "/local/domain/%d/control/oracle-vmapi/from-guest"
 REFUSED = "no room in XenStore: %d messages in control/oracle-vmapi/from-guest wait to be collected"
 REMEDY = "see that the other side runs and reads, then send again"
 
-
+LARGEST = 8191
 #: Which guests fill their shares with values of which size, and how many messages that is.
-SHARES = [("pv", 1, range(400, 500)), ("pvh", 8191, range(100, 170))]
+SHARES = [("pv", 1, range(400, 500)), ("pvh", LARGEST, range(100, 170))]
 
 
 @pytest.fixture
@@ -62,6 +62,23 @@ def test_a_full_share(guests, filler, xen_host, dom0_agent, kind, size, room):
     guest.shell.run("ovmd", "-p", "one=more")
     assert dom0_agent("receiving.all_at_host", domid=domid) == [["one", "more"]]
     assert xen_host.store.ls(FROM_GUEST % domid) == ["last-write"]
+
+
+@pytest.mark.parametrize("kind", ["pv", "pvh"])
+def test_what_a_guest_does_not_read(guests, filler, dom0_agent, kind):
+    """xenstored stops to listen to a guest that owns 2.5 MiB, whoever wrote them; so the host stops before."""
+    guest = guests[kind]
+    agent, domid = filler(guest), guest.domid
+    own, _refusal, _text = agent("filling.fill", LONG, size=LARGEST)
+    sent, text = dom0_agent("filling.fill_from_host", LONG, domid=domid, size=LARGEST)
+    assert own > 100 and sent in range(80, 100)
+    assert text.startswith("no room in XenStore: %d messages in " % sent) and text.endswith(REMEDY)
+    # Both sides still get all of it, and go on.
+    assert agent("filling.read_all", LONG) == [[str(number), LARGEST] for number in range(sent)]
+    came = dom0_agent("receiving.all_at_host", LONG, domid=domid)
+    assert [key for key, _value in came] == [str(number) for number in range(own)]
+    guest.shell.run("ovmd", "-p", "one=more")
+    assert dom0_agent("receiving.all_at_host", domid=domid) == [["one", "more"]]
 
 
 def test_more_senders_than_transactions(guests, filler, dom0_agent):

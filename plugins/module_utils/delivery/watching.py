@@ -6,6 +6,7 @@ import time
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
+from typing import Any
 
 from .. import report
 from ..problem import Problem
@@ -75,7 +76,7 @@ class Watch:
         self._connect, self._checkpoint = connect, checkpoint
         self._wanted, self._since = wanted or Wanted(), since
         self._concurrency, self._clock = concurrency, clock
-        self._carrier, self._due = None, 0.0
+        self._carrier, self._due = None, 0.0  # type: Any, float
         self._vms, self._listed = [], set()  # type: list, set[str]
         self._events = None  # type: set[str] | None  # the ids of those that were seen
         self._again = set()  # type: set[str]  # Vm.ids
@@ -108,9 +109,14 @@ class Watch:
         """Note that something was passed on."""
         self._checkpoint.note(news.vm.id, [news.mark])
 
-    def wait(self, seconds: float, pause=time.sleep) -> None:
-        """Wait so long, or until the carrier knows that something may have changed."""
-        getattr(self._carrier, "wait_for_change", pause)(seconds)
+    @property
+    def waits(self) -> bool:
+        """Whether the carrier knows when something may have changed."""
+        return hasattr(self._carrier, "wait_for_change")
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something may have changed, so long at most. Only where ``waits`` is true."""
+        self._carrier.wait_for_change(seconds)
 
     def _drop(self):
         carrier, self._carrier, self._events = self._carrier, None, None
@@ -150,15 +156,11 @@ class Watch:
             self._checkpoint.begin(now, sorted(self._listed))
 
     def _ids(self):
-        return None if self._waits() else {event.id for event in self._carrier.events()}
-
-    def _waits(self):
-        """Whether the carrier tells that something has changed, and so was asked for that already."""
-        return hasattr(self._carrier, "wait_for_change")
+        return None if self.waits else {event.id for event in self._carrier.events()}
 
     def _touched(self):
         """The virtual machines to which something has happened; None where that cannot be said."""
-        if self._waits():
+        if self.waits:
             return self._vms
         events, seen = self._carrier.events(), self._events
         self._events = {event.id for event in events}
@@ -176,13 +178,17 @@ class Watch:
             try:
                 return self._read(vm)
             except VmNotFound:
-                return [], vm, []  # it was deleted
+                return [], set()  # it was deleted
             except Problem as problem:
                 return problem
 
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            for vm, read in zip(vms, pool.map(guarded, vms)):
-                yield vm, read if isinstance(read, Problem) else self._news(vm, *read[::2])
+        if len(vms) < 2:
+            found = [guarded(vm) for vm in vms]
+        else:
+            with ThreadPoolExecutor(self._concurrency) as pool:
+                found = list(pool.map(guarded, vms))
+        for vm, read in zip(vms, found):
+            yield vm, read if isinstance(read, Problem) else self._news(vm, *read)
 
     def _read(self, vm):
         """What a virtual machine's guest has said, and what of it is a secret."""
@@ -196,7 +202,7 @@ class Watch:
             if secret_by_name(record.key)
             or (told.holds_key(record.key) and told.holds(record.key, record.value) is None)
         }
-        return records, vm, secrets
+        return records, secrets
 
     def _news(self, vm, records, secrets):
         checkpoint = self._checkpoint

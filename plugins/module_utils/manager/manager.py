@@ -6,6 +6,7 @@ Answers are decoded leniently: versions differ in types, nulls and what is there
 """
 
 import html
+import ipaddress
 import json
 import re
 import threading
@@ -61,6 +62,8 @@ _BUSY_CODES = ("GEN_000029", "GEN_000011")
 # Error codes: no such object, not in the database, no virtual machine; no such message.
 _NO_VM = ("GEN_000002", "GEN_000019", "VM_000000")
 _NO_MESSAGE = "VM_000005"
+# This manager knows no such kind of objects.
+_NO_KIND = "GEN_000003"
 _SEE_FIRST = "look in the guest, or in the manager's log of jobs, before it is sent again"
 
 
@@ -157,6 +160,24 @@ class Manager:
             text = "what the manager at %s tells of '%s' is no virtual machine"
             raise BadAnswer(text % (self._address, printable(vm.name)))
         return found
+
+    def interfaces(self) -> "dict[str, list[dict]]":
+        """The network interfaces of all virtual machines, with the addresses that the manager has learnt of.
+
+        :returns: by Vm.id, dicts of ``name``, ``mac`` and ``addresses`` (``IP/PREFIX``), as in report.addresses.
+        """
+        try:
+            found = self._list("VirtualNic")
+        except Refused as problem:
+            if problem.code != _NO_KIND:
+                raise
+            found = []
+        result = {}  # type: dict[str, list[dict]]
+        for nic in found:
+            owner = canonical_id(value_of(nic.get("vmId"))) if isinstance(nic, dict) else ""
+            if owner:
+                result.setdefault(owner, []).append(_interface(nic))
+        return result
 
     def check(self, messages, log: bool = False) -> "list[tuple[bytes, bytes]]":
         """The messages, if the manager takes them all.
@@ -420,6 +441,32 @@ def _vm(found):
     return Vm(
         identity, _text(found.get("name")) or _text(named.get("name")), _text(found.get("vmRunState")) or "UNKNOWN"
     )
+
+
+def _interface(found):
+    """A network interface; what makes no sense is left out of it."""
+    given = found.get("ipAddresses")
+    named = found["id"] if isinstance(found.get("id"), dict) else {}
+    return {
+        "name": _text(found.get("name")) or _text(named.get("name")),
+        "mac": _text(found.get("macAddress")).lower(),
+        "addresses": [address for address in map(_address, given if isinstance(given, list) else ()) if address],
+    }
+
+
+def _address(found):
+    """``IP/PREFIX``, or the address alone where its network cannot be told, or None where there is none."""
+    if not isinstance(found, dict):
+        return None
+    address = _text(found.get("address"))
+    try:
+        return str(ipaddress.ip_interface("%s/%s" % (address, found.get("netmask"))))
+    except ValueError:
+        pass
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return None
 
 
 def _record(found):

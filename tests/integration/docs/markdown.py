@@ -9,7 +9,7 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 #: Languages of blocks that are pictures or samples of text.
-NOTHING_TO_RUN = ("text", "mermaid")
+NOTHING_TO_RUN = ("text", "mermaid", "dot")
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`\n]*)$")
 #: "Save this as `site.yml`:" before a block says that the block is that file.
 _NAMED = re.compile(r"`(?P<name>[\w./-]*[\w-]+\.[\w.-]+)`:\s*$")

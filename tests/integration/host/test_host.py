@@ -275,6 +275,27 @@ def test_a_refusal_names_what_was_not_sent(open_host, guest, vm_of, monkeypatch)
     assert "swordfish" not in str(problem.value) and problem.value.sent == []
 
 
+def test_a_guest_that_does_not_read_is_not_sent_without_end(open_host, guest, vm_of, hear):
+    """What waits is remembered from one call to the next, as other processes' messages are."""
+    vm, large = vm_of(guest), b"x" * layout.VALUE_LIMIT
+    messages = [(b"k-%03d" % n, large) for n in range(120)]
+    here = open_host(timeout=2.0)
+    here.send(vm, messages[:40], False)
+    with pytest.raises(SendFailed) as problem:
+        open_host(timeout=2.0).send(vm, messages[40:], False)
+    sent = 40 + len(problem.value.sent)
+    assert 80 < sent < 100
+    assert str(problem.value).startswith(
+        "'k-%03d' cannot be sent to 'guest-5' after %d others were: no room in XenStore: %d messages in %s wait"
+        % (sent, sent - 40, sent, TO.decode())
+    )
+    with pytest.raises(SendFailed, match="'k-%03d' cannot be sent to 'guest-5': no room" % sent):
+        here.send(vm, messages[sent:], False)
+    assert hear(guest) == messages[:sent]
+    here.send(vm, messages[sent:], False)
+    assert hear(guest) == messages[sent:]
+
+
 def when_committing(monkeypatch, act):
     """Do something just before the next transaction's last step."""
     exchange = XenStore._exchange

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In a guest: uses up its share of XenStore, as a guest has it that nobody gave more."""
+"""Uses up a guest's share of XenStore, as a guest has it that nobody gave more: from there, and from dom0."""
 
 from guest_core import LONG, open_backend
 
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import ChannelError, QuotaExceeded
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.outbox import TOGETHER
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
@@ -30,6 +31,33 @@ def fill(size):
         except ChannelError as problem:
             return sent, type(problem).__name__, str(problem)
     return sent, "", ""
+
+
+def fill_from_host(domid, size):
+    """In dom0: send a guest, which does not read, messages with values of one size until there is no room.
+
+    :returns: how many were sent, and the error's text with the remedy.
+    """
+    sent = 0
+    with XenStore(timeout=LONG, role="host") as store:
+        end = HostEnd(store, domid)
+        while True:
+            try:
+                # Time enough to weigh what waits, and nobody makes room.
+                end.send(Message(b"%d" % sent, b"x" * size), 5.0)
+            except QuotaExceeded as full:
+                return sent, str(full)
+            sent += 1
+
+
+def read_all():
+    """Receive all there is.
+
+    :returns: the keys, in the list's order, and how many bytes their values have.
+    """
+    with open_backend() as backend:
+        backend.receive()
+        return [[entry.key.decode("ascii"), len(entry.value)] for entry in backend.entries()]
 
 
 def wait_for_room(size):

@@ -2,18 +2,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the real Xen lab is made of, and what it says where something cannot be had. Nothing is booted here."""
 
+import io
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import tarfile
 import time
+import types
 
 import pytest
 
 from lab import LabError, apt
 from lab.making import made
-from lab.xen import machine, packages
+from lab.xen import __main__ as command_line
+from lab.xen import debian, full, machine, packages
 from lab.xen.light import Images, Tree
 from lab.xen.ssh import Key, Shell
 
@@ -252,6 +256,81 @@ def test_what_was_made_of_older_sources_goes_when_nobody_uses_it_any_more(cache)
     os.utime(older, (days_ago, days_ago))
     assert packages.kept("thing", "c", "making it", make) == new
     assert [os.path.isdir(path) for path in (old, older, new)] == [True, False, True]
+
+
+# --- disks ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ranges(tmp_path, monkeypatch):
+    """The ranges of numbers that users have for others, as a file; whoever runs this is no root, and is called me."""
+    path = tmp_path / "subuid"
+    path.touch()
+    plain = open
+    monkeypatch.setattr("os.geteuid", lambda: 1234)
+    monkeypatch.setattr(debian.pwd, "getpwuid", lambda number: types.SimpleNamespace(pw_name={1234: "me"}[number]))
+    monkeypatch.setattr("builtins.open", lambda name, *a, **k: plain(path if name == "/etc/subuid" else name, *a, **k))
+    return path
+
+
+@pytest.mark.parametrize("line", ["me:100000:65536", "1234:100000:65536"])
+def test_a_user_with_a_range_of_numbers_may_make_disks(programs, ranges, line):
+    programs("newuidmap", "")
+    ranges.write_text("other:1:1\n%s\n" % line)
+    assert debian._rights(["/usr/bin/mmdebstrap"]) == ["/usr/bin/mmdebstrap", "--unshare-helper"]
+
+
+@pytest.mark.parametrize("there, line", [(True, "you:100000:65536"), (False, "me:100000:65536")])
+def test_a_user_who_may_not_make_disks(programs, ranges, there, line):
+    if there:
+        programs("newuidmap", "")
+    ranges.write_text(line + "\n")
+    with pytest.raises(
+        LabError, match=r"^a Debian system is made as root, or by a user with .*: run it as root, or ha"
+    ) as no:
+        debian._rights([])
+    assert "install the package uidmap and give me a range (usermod --add-subuids 200000-265535 " in str(no.value)
+
+
+def test_a_disk_has_no_devices_of_a_system(tmp_path):
+    system = io.BytesIO()
+    with tarfile.open(fileobj=system, mode="w") as archive:
+        for name, kind in (("./dev", tarfile.DIRTYPE), ("./dev/zero", tarfile.CHRTYPE), ("./file", tarfile.REGTYPE)):
+            entry = tarfile.TarInfo(name)
+            # Else tar tries to give it to root.
+            entry.type, entry.mode, entry.uid, entry.gid = kind, 0o755, os.getuid(), os.getgid()
+            archive.addfile(entry)
+    command = ["sh", "-euc", debian._IMAGE, "sh", "4M"]
+    done = subprocess.run(command, input=system.getvalue(), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "disk").write_bytes(done.stdout)
+
+    def names(folder):
+        command = ["debugfs", "-R", "ls -p " + folder, str(tmp_path / "disk")]
+        path = os.environ["PATH"] + ":/usr/sbin:/sbin"
+        listed = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ, PATH=path))
+        return {line.split("/")[5] for line in listed.stdout.splitlines() if line} - {".", "..", "lost+found"}
+
+    assert names("/") == {"dev", "file"} and names("/dev") == set()
+
+
+def test_commands_for_people_leave_the_disks_of_the_full_system_alone(tmp_path, monkeypatch, programs):
+    programs("ssh", "")
+    disks, run = tmp_path / "disks", tmp_path / "run"
+    for folder in disks, run:
+        folder.mkdir()
+    for name in "dom0", full.TEMPLATE:
+        (disks / name).write_bytes(bytes(65536))
+    monkeypatch.setattr(full, "_computer", lambda *_arguments: None)
+    full._machine(str(disks), None, str(run))
+    layers = {path: path.read_bytes() for path in run.iterdir()}
+    assert [content[:4] for content in layers.values()] == [b"QFI\xfb", b"QFI\xfb"]
+    for name in "dom0", full.TEMPLATE:
+        key = Key.__new__(Key)
+        key.path = "/dev/null"
+        path = command_line._command(str(run), name, Shell(name, "127.0.0.1", key))
+        assert path == str(run / name) and os.access(path, os.X_OK)
+    assert {path: path.read_bytes() for path in layers} == layers
 
 
 # --- the machine ------------------------------------------------------------------------

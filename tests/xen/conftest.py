@@ -121,10 +121,12 @@ def agent_of():
 
 
 @pytest.fixture
-def folder(xen_host):
-    """An empty folder in dom0, gone after the test."""
+def folder(xen_host, dom0_agent):
+    """An empty folder in dom0, gone after the test; nothing collects into it any more then."""
     path = xen_host.shell.run("mktemp", "-d", "/tmp/test-XXXXXX").out.strip()
     yield path
+    # A test that has failed left that to us. It would take the next one's messages.
+    dom0_agent("collecting.stop", directory=path)
     xen_host.shell.run("rm", "-rf", path)
 
 

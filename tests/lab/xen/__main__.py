@@ -14,6 +14,7 @@ import sys
 
 from .. import LabError
 from . import light, machine
+from .full import full_system
 from .host import Host
 from .ssh import Key
 
@@ -45,19 +46,23 @@ def _command(folder, name, shell):
     program, environment = shell.program()
     libraries = environment.get("LD_LIBRARY_PATH")
     setting = "LD_LIBRARY_PATH=%s " % shlex.quote(libraries) if libraries else ""
-    with open(path, "w", encoding="utf-8") as stream:
+    # Whatever else is there is in use.
+    with open(path, "x", encoding="utf-8") as stream:
         stream.write('#!/bin/sh\n%sexec %s "$@"\n' % (setting, shlex.join([program, *shell.destination])))
     os.chmod(path, 0o700)
     return path
 
 
-def shell(system):
-    """Boot a system, tell how to get in, and wait for Ctrl-C or for its end."""
+def shell(system, programs):
+    """Boot a system, tell how to get in, and wait for Ctrl-C or for its end.
+
+    :param str programs: what is there, to be told.
+    """
     with system() as (running, shells):
         print("\nIt runs. Each of these opens a shell there, or runs what it is given:\n")
         for name, one in shells.items():
             print("  " + _command(running.folder, name, one))
-        print("\nIn dom0, xl and the xenstore tools are there, and ovm-gateway and ovm_vmmessage; in guests ovmd.")
+        print("\nIn dom0, xl and the xenstore tools are there%s." % programs)
         print("The consoles: %s, in dom0 /var/log/xen/console" % running.serial)
         print("\nCtrl-C ends it all.", flush=True)
         running.wait()
@@ -68,25 +73,22 @@ def say(text):
     print("xen: " + text, file=sys.stderr, flush=True)
 
 
-def systems():
-    """The systems that there are, by name."""
-    found = {"light": light_system}
-    with contextlib.suppress(ImportError):
-        from .full import full_system
-
-        found["full"] = full_system
-    return found
+#: The systems that there are, by name, and what of this collection they have.
+SYSTEMS = {
+    "light": (light_system, ", and ovm-gateway and ovm_vmmessage; in guests ovmd"),
+    "full": (full_system, "; the roles ovm_gateway and ovmd install the rest"),
+}
 
 
 def main():
-    there = systems()
     parser = argparse.ArgumentParser(prog="python -m lab.xen", description=__doc__.partition("\n")[0])
     parser.add_argument("action", choices=["shell"])
-    parser.add_argument("system", nargs="?", choices=sorted(there), default="light")
+    parser.add_argument("system", nargs="?", choices=sorted(SYSTEMS), default="light")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     try:
-        shell(there[arguments.system])
+        shell(*SYSTEMS[arguments.system])
     except LabError as problem:
         sys.exit("xen: %s" % problem)
     except KeyboardInterrupt:

@@ -21,12 +21,13 @@ from .packages import SUITE
 
 #: What nobody reads there.
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
-# Reads a system's archive, writes an image of a disk. No journal: these systems are not meant to last.
+# Reads a system's archive, writes an image of a disk. No journal: these systems are not meant to last. Devices are the
+# kernel's affair, and an ordinary user may not make any.
 _IMAGE = """
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 mkdir "$place/root"
-tar --extract --numeric-owner --xattrs --xattrs-include='*' --directory "$place/root"
+tar --extract --exclude='./dev/*' --numeric-owner --xattrs --xattrs-include='*' --directory "$place/root"
 truncate -s "$1" "$place/disk"
 PATH=$PATH:/usr/sbin:/sbin mke2fs -q -F -t ext4 -O ^has_journal -m 0 -d "$place/root" "$place/disk"
 cat "$place/disk"

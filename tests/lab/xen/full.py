@@ -42,6 +42,8 @@ _DOM0 = ("xen-utils-" + packages.XEN, "xenstore-utils", "dmsetup", "python3-venv
 _DISK = 1 << 30
 # In the order in which dom0 sees them.
 _DISKS = ("dom0", TEMPLATE)
+# What a run writes to one; in its folder are other things of that name.
+_LAYER = "%s.qcow2"
 _MEMORY_FILE = "memory"
 _MEMORY, _DOM0_MEMORY, _GUEST_MEMORY = 2816, 1024, 384
 _ARGUMENTS = "root=%s rw net.ifnames=0 systemd.show_status=0"
@@ -113,10 +115,14 @@ rm -f /etc/ssh/ssh_host_*
 ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 : >/etc/fstab
 """
-# Where the role ovm_gateway looks for them. To install them in dom0 itself takes more than a minute.
+# Where the role ovm_gateway looks for its libraries, by the role's own code, so that it finds them whole. To install
+# them in dom0 itself takes more than a minute.
 _SETTLE_DOM0 = """
-python3 -m venv /opt/ovm-gateway/venv
-/opt/ovm-gateway/venv/bin/pip install --quiet --no-index --find-links /wheels --requirement /wheels/requirements.txt
+code=$(cat /wheels/environment.py)
+python3 -Ic "$code" make /opt/ovm-gateway/venv
+cd /wheels
+/opt/ovm-gateway/venv/bin/python3 -Ic "$code" pip --quiet --no-index --find-links /wheels <requirements.txt
+cd /
 rm -r /wheels
 """
 _VIF = (
@@ -236,10 +242,10 @@ def _machine(disks, key, folder, state=None, own=None):
     :param str own: a disk for the template other than ours.
     """
     for name in _DISKS:
-        below = os.path.join(state or disks, name)
+        below = os.path.join(state, _LAYER % name) if state else os.path.join(disks, name)
         if own and name == TEMPLATE:
             below = own
-        debian.layer(os.path.join(folder, name), below)
+        debian.layer(os.path.join(folder, _LAYER % name), below)
     if state:
         _link(os.path.join(state, _MEMORY_FILE), os.path.join(folder, _MEMORY_FILE))
     return _computer(disks, key, folder, ["-incoming", "exec:cat " + _MEMORY_FILE] if state else [])
@@ -247,7 +253,7 @@ def _machine(disks, key, folder, state=None, own=None):
 
 def _computer(disks, key, folder, options=()):
     have = packages.get()
-    drives = [word for name in _DISKS for word in ("-drive", "file=%s,if=virtio,cache=unsafe" % name)]
+    drives = [word for name in _DISKS for word in ("-drive", "file=%s,if=virtio,cache=unsafe" % (_LAYER % name))]
     return machine.Machine(
         light.Images(have.hypervisor, have.kernel, os.path.join(disks, "initrd")),
         key, folder, _MEMORY, _DOM0_MEMORY, _ARGUMENTS % "/dev/vda", [*drives, *options], PORTS,
@@ -359,6 +365,7 @@ def _recipes(have):
     dom0.file(_TEMPLATE_CONFIGURATION.strip("/"), "".join(lines).encode())
     dom0.copy(have.kernel, "boot/vmlinux")
     dom0.copy(_wheels(), "wheels")
+    dom0.copy(os.path.join(ROOT, "roles", "ovm_venv", "files", "environment.py"), "wheels/environment.py")
     dom0.file("boot/initrd", _initrd(have, _GUEST_EARLY))
     return [
         [TEMPLATE, _COMMON + _GUEST, guest, _SETTLE],
@@ -372,6 +379,8 @@ def _wheels():
     :raises LabError: it cannot be had; with a remedy.
     """
     requirements = pathlib.Path(ROOT, "programs", "ovm-gateway", "requirements.txt")
+    # As the role hands them on: without the last end of line.
+    text = requirements.read_text("utf-8").rstrip()
 
     def fetch(place):
         say("fetching what ovm-gateway wants, with pip")
@@ -382,10 +391,10 @@ def _wheels():
         done = run([*command, "--platform=manylinux2014_x86_64", "-r", str(requirements)])
         if done.returncode:
             raise LabError("pip gets not what ovm-gateway wants%s: see pip's settings for the index" % last_error(done))
-        shutil.copy(requirements, target)
+        pathlib.Path(target, "requirements.txt").write_text(text, encoding="utf-8")
         return target
 
-    return packages.kept("wheelhouse", _hashed(requirements.read_text("utf-8")), "fetching wheels", fetch)
+    return packages.kept("wheelhouse", _hashed(text), "fetching wheels", fetch)
 
 
 def _tree(have, name):

@@ -62,8 +62,7 @@ def make(folder, key):
     :rtype: Images
     :raises LabError: something cannot be had; with a remedy.
     """
-    have = packages.get()
-    base = packages.kept("light", _key(have), "making images", _Base(have))
+    have, common = packages.get(), base()
     with tempfile.TemporaryDirectory(dir=folder) as place:
         ours = _our_code(have, place)
     login = {"root/.ssh/authorized_keys": (key.encode() + b"\n", 0o600)}
@@ -71,12 +70,22 @@ def make(folder, key):
     dom0 = Tree({**ours, **login})
     initrd = os.path.join(folder, "initrd")
     with open(initrd, "wb") as stream:
-        with open(os.path.join(base, "dom0"), "rb") as archive:
+        with open(os.path.join(common, "dom0"), "rb") as archive:
             shutil.copyfileobj(archive, stream)
-        with open(os.path.join(base, "guest"), "rb") as archive:
+        with open(os.path.join(common, "guest"), "rb") as archive:
             dom0.file("boot/initrd", archive.read() + guest.archive())
         stream.write(dom0.archive())
     return Images(have.hypervisor, have.kernel, initrd)
+
+
+def base():
+    """What the images of all runs have in common, made where it is not there yet: a folder.
+
+    :rtype: str
+    :raises LabError: something cannot be had; with a remedy.
+    """
+    have = packages.get()
+    return packages.kept("light", _key(have), "making images", _Base(have))
 
 
 def _only_dom0(name):

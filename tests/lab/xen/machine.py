@@ -24,7 +24,7 @@ from .ssh import PATIENCE, Shell
 #: What QEMU's processor has not: each of these breaks Xen or a guest where QEMU computes it. With smap, dom0 faults at
 #: its first return from an interrupt; with rdtscp, Xen cannot emulate what a PVH guest does; with xsave and avx, PVH
 #: guests meet an undefined instruction.
-CPU = "max,-smap,-rdtscp,-xsave,-avx,-avx2"
+CPU = "max,-smap,-rdtscp,-xsave,-avx,-avx2,-erms"
 #: For the kernels of dom0 and of guests. Where all programs are in their usual places, QEMU translates them once and
 #: not at each start; the rest is work that no test is about.
 KERNEL_ARGUMENTS = "console=hvc0 quiet norandmaps mitigations=off init_on_alloc=0 audit=0 apparmor=0 selinux=0"

@@ -38,9 +38,12 @@ def start(directory, answering=""):
 def stop(directory):
     """Stop it.
 
-    :returns: what it has had: ``begin`` and ``most``, kilobytes of memory, and ``problems``, what went wrong.
+    :returns: what it has had: ``begin`` and ``most``, kilobytes of memory, and ``problems``, what went wrong; None
+        where nothing collects there.
     """
-    child = _children.pop(directory)
+    child = _children.pop(directory, None)
+    if child is None:
+        return None
     os.kill(child.pid, signal.SIGTERM)
     return json.loads(child.join())
 

@@ -22,23 +22,23 @@ class BadNetwork(Problem):
 
 
 def merged(known: "list[dict]", reported: "list[dict]") -> "list[dict]":
-    """A machine's interfaces: as its manager knows them, then as its guest reports them.
+    """A machine's interfaces: as its guest reports them, then those of which only its manager knows.
 
-    Of an interface that both know, by its MAC address, the guest knows the name, and the
-    addresses where the manager knows none.
+    An interface is known by its MAC address, without one by its name. In a guest several may have the same MAC
+    address: a bond, say, and a VLAN on it. Addresses that the manager has learnt count where the guest reports none.
 
     :param known: dicts of ``name``, ``mac`` and ``addresses``; so is what is returned.
     """
-    by_mac = {interface["mac"]: interface for interface in reported if interface["mac"]}
-    result = []
-    for interface in known:
-        same = by_mac.pop(interface["mac"], None)
-        if same:
-            name = same["name"] or interface["name"]
-            interface = dict(interface, name=name, addresses=interface["addresses"] or same["addresses"])
-        result.append(interface)
-    macs = {interface["mac"] for interface in known} - {""}
-    return result + [interface for interface in reported if interface["mac"] not in macs]
+    result = [dict(interface) for interface in reported]
+    added = []
+    for nic in known:
+        by = "mac" if nic["mac"] else "name"
+        same = [interface for interface in result if interface[by] == nic[by]]
+        if not same:
+            added.append(nic)
+        elif not any(interface["addresses"] for interface in same):
+            same[0]["addresses"] = nic["addresses"]
+    return result + added
 
 
 def usable(interfaces: "list[dict]") -> "list[tuple]":
@@ -50,7 +50,7 @@ def usable(interfaces: "list[dict]") -> "list[tuple]":
     for interface in interfaces:
         for text in interface["addresses"]:
             address = _address(text)
-            if address is not None:
+            if address is not None and (interface["name"], address) not in found:
                 found.append((interface["name"], address))
     return found
 

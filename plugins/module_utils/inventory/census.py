@@ -146,7 +146,7 @@ def _configuration(told):
     """How the configuration at first boot stands, of a guest's report: what looks as it should, and nothing else."""
     if told.get("state") not in _STATES:
         return {}
-    result = _checked(told, ("state", "target"))
+    result = _checked(told, ("state", "target", "message"))
     result["failed"] = [values.clean(name) for name in _list(told.get("failed")) if isinstance(name, str)]
     result["scripts"] = [_script(script) for script in _list(told.get("scripts")) if isinstance(script, dict)]
     return result

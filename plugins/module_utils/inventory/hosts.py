@@ -13,6 +13,8 @@ _UNSAFE = re.compile(r"[^\w.@+-]+")
 _BAD_START = re.compile(r"\A[^\w]+")
 #: Bytes of the longest name; file systems take 255, and an id may have to follow.
 LONGEST = 200
+# Names that mean this controller, or groups that are always there: plays for these must not reach a guest.
+_RESERVED = ("localhost", "127.0.0.1", "all", "ungrouped")
 _PREFIX = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -28,7 +30,8 @@ def variables(facts: dict, prefix: str) -> dict:
     :param str prefix: starts the names of all.
     """
     result = {name: facts[name] for name in ("id", "name", "state", "interfaces")}
-    result["addresses"] = [str(address) for _name, address in usable(facts["interfaces"])]
+    addresses = dict.fromkeys(str(address) for _name, address in usable(facts["interfaces"]))
+    result["addresses"] = list(addresses)
     for direction, times in (("received", "times"), ("sent", "sent_times")):
         if direction in facts:
             told = facts[direction]
@@ -39,7 +42,7 @@ def variables(facts: dict, prefix: str) -> dict:
 
 def safe_name(name: str) -> str:
     """A name as a host's: what Ansible, a shell or a file system gives a meaning to becomes an underscore."""
-    name = _BAD_START.sub("_", _UNSAFE.sub("_", name))
+    name = _UNSAFE.sub("_", _BAD_START.sub("_", name))
     return name.encode("utf-8")[:LONGEST].decode("utf-8", "ignore")
 
 
@@ -47,10 +50,11 @@ def unique_names(wanted: "list[tuple[str, str]]") -> "tuple[dict[str, str], list
     """A name for each machine that no other has.
 
     :param wanted: pairs of an id and a name.
-    :returns: the names by id: where several want the same one, all of them get their id behind it; and which were
-        wanted by several.
+    :returns: the names by id: where several want the same one, all of them get their id behind it, and so does who
+        wants one that has a meaning of its own; and which names these are.
     """
     counts = Counter(name for _id, name in wanted)
+    counts.update(_RESERVED)
     counts.update({identity for identity, name in wanted if name != identity})  # nobody is to be called as that one
     names = {identity: name if counts[name] == 1 else "%s_%s" % (name, identity) for identity, name in wanted}
     again = Counter(names.values())

@@ -15,7 +15,7 @@ import re
 
 from . import carriers, report, values
 from .delivery.checkpoint import Checkpoint
-from .delivery.watching import ADDRESSES, BEGINNING, CONFIGURATION, GUEST, KINDS, MESSAGE, NOW, Wanted, Watch
+from .delivery.watching import ADDRESSES, BEGINNING, CONFIGURATION, KINDS, MESSAGE, NOW, Wanted, Watch
 from .manager.errors import BadConnection, BadDialect, Forbidden, LoginFailed, MissingLibrary, UntrustedCertificate
 from .problem import Problem
 

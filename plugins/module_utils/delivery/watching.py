@@ -76,7 +76,8 @@ class Watch:
         self._connect, self._checkpoint = connect, checkpoint
         self._wanted, self._since = wanted or Wanted(), since
         self._concurrency, self._clock = concurrency, clock
-        self._carrier, self._due = None, 0.0  # type: Any, float
+        self._carrier: Any = None
+        self._due = 0.0
         self._vms, self._listed = [], set()  # type: list, set[str]
         self._events = None  # type: set[str] | None  # the ids of those that were seen
         self._again = set()  # type: set[str]  # Vm.ids
@@ -136,7 +137,7 @@ class Watch:
                 self.troubles[vm.name] = news
             else:
                 found += news
-        if self.troubles and len(self.troubles) == len(vms):
+        if self.troubles and len(self._again) == len(self._vms):
             raise next(iter(self.troubles.values()))
         return found
 
@@ -162,7 +163,7 @@ class Watch:
         """The virtual machines to which something has happened; None where that cannot be said."""
         if self.waits:
             return self._vms
-        events, seen = self._carrier.events(), self._events
+        events, seen = self._carrier.events(), self._events or set()
         self._events = {event.id for event in events}
         if seen and not seen & self._events:
             return None  # so much has happened that the list does not reach back

@@ -5,6 +5,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
+import logging
+import os
+import pathlib
+import queue as queues
+import sys
+import threading
+from typing import Any
+
 DOCUMENTATION = r"""
 ---
 short_description: Receive the messages of virtual machines' guests
@@ -247,19 +257,9 @@ guest:
   sample: {boot: 6f1c0b1e, version: 1.0.0}
 """
 
-import asyncio
-import importlib.util
-import logging
-import os
-import pathlib
-import queue as queues
-import sys
-import threading
-from typing import Any
-
 _LOG = logging.getLogger("ovm.messaging.vm_message")
 # Seconds that closing connections may take at the end.
-_CLOSING = 5.0
+_CLOSING = 2.0
 # Seconds that the thread may be deaf for.
 _LONGEST_WAIT = 2.0
 
@@ -277,7 +277,7 @@ async def main(queue: asyncio.Queue, args: dict[str, Any]) -> None:
     worker = _Worker()
     try:
         watch = await worker.do(_opened, worker, source, options)
-        pauses = None
+        pauses, troubles = None, {}
         while True:
             try:
                 news = await worker.do(watch.look)
@@ -292,8 +292,10 @@ async def main(queue: asyncio.Queue, args: dict[str, Any]) -> None:
             if pauses:
                 _LOG.warning("the manager can be asked again")
                 pauses = None
-            for name, problem in watch.troubles.items():
-                _LOG.warning("the messages of '%s' cannot be read: %s", source.safe(name), problem)
+            troubles, before = {name: str(problem) for name, problem in watch.troubles.items()}, troubles
+            for name, problem in troubles.items():
+                if problem != before.get(name):
+                    _LOG.warning("the messages of '%s' cannot be read: %s", source.safe(name), problem)
             for one in news:
                 event = source.event(one)
                 await queue.put(event)

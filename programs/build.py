@@ -34,6 +34,8 @@ else:  # as a command, wherever the collection is
 PACKAGE = "ansible_collections.ovm.messaging"
 #: What a program wants on top of the standard library; for pip, so not part of the program.
 _REQUIREMENTS = "requirements.txt"
+#: What completes its command line in shells; no part of it either.
+_COMPLETIONS = "completions"
 
 
 def names(root=ROOT):
@@ -51,6 +53,15 @@ def requirements(name, root=ROOT):
     """
     path = pathlib.Path(root, "programs", name, _REQUIREMENTS)
     return path if path.is_file() else None
+
+
+def completions(name, root=ROOT):
+    """What completes a program's command line.
+
+    :returns: shell -> content, of str and bytes.
+    """
+    folder = pathlib.Path(root, "programs", name, _COMPLETIONS)
+    return {path.suffix[1:]: path.read_bytes() for path in sorted(folder.glob(name + ".*"))}
 
 
 def build(name, output, python=PYTHON, compile_with=(), root=ROOT):
@@ -85,9 +96,12 @@ def collect(name, root=ROOT):
         raise BuildError("there is no program '%s'; there are: %s" % (name, ", ".join(names(root))))
     files = {}
     for path in sorted(home.rglob("*")):
+        inside = path.relative_to(home)
+        if inside.parts[0] == _COMPLETIONS:
+            continue
         # Python 2, which some scripts have, leaves its bytecode beside the sources.
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":
-            files[path.relative_to(home).as_posix()] = path.read_bytes()
+            files[inside.as_posix()] = path.read_bytes()
     files.pop(_REQUIREMENTS, None)
     wanted = [
         module for path, content in files.items() if path.endswith(".py") for module in _imports(content, path, "")

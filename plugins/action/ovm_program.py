@@ -44,10 +44,11 @@ class ActionModule(ActionBase):
 
 
 def _programs(names):
-    """Name to files, and whether it wants libraries; what is no list of names is the module's to refuse."""
+    """Name to files, whether it wants libraries, and completions; what is no list of names the module refuses."""
     try:
         return {
-            name: (build.collect(name), build.requirements(name) is not None) for name in check_type_list(names or [])
+            name: (build.collect(name), build.requirements(name) is not None, build.completions(name))
+            for name in check_type_list(names or [])
         }
     except (TypeError, build.BuildError) as problem:
         raise AnsibleActionFail(str(problem)) from None

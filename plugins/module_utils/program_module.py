@@ -22,10 +22,20 @@ OPTIONS = dict(
     state=dict(type="str", choices=["present", "absent"], default="present"),
     python=dict(type="path"),
     compile=dict(type="bool", default=True),
+    completions=dict(type="path"),
     mode=dict(type="raw", default="0755"),
     # What pack() has made, for the controller's part to say.
     _sources=dict(type="path"),
 )
+
+
+#: Where shells look for what completes a program's command line, below a directory such as /usr/share. Of zsh's two
+#: places, Debian's own comes first.
+COMPLETIONS = {
+    "bash": ("bash-completion/completions/%s",),
+    "fish": ("fish/vendor_completions.d/%s.fish",),
+    "zsh": ("zsh/vendor-completions/_%s", "zsh/site-functions/_%s"),
+}
 
 
 class CannotInstall(Problem):
@@ -35,16 +45,18 @@ class CannotInstall(Problem):
 def pack(programs):
     """What a target needs to make programs.
 
-    :param programs: name to its files, see build.collect(), and whether it wants libraries.
+    :param programs: name to its files, see build.collect(), whether it wants libraries, and its completions, see
+        build.completions().
     :rtype: bytes
     """
     contents = {}  # type: dict[str, int]  # most are of several programs
+
+    def numbers(files):
+        return {path: contents.setdefault(raw.decode("utf-8"), len(contents)) for path, raw in files.items()}
+
     found = {
-        name: dict(
-            files={path: contents.setdefault(raw.decode("utf-8"), len(contents)) for path, raw in files.items()},
-            libraries=libraries,
-        )
-        for name, (files, libraries) in programs.items()
+        name: dict(files=numbers(files), libraries=libraries, completions=numbers(completions))
+        for name, (files, libraries, completions) in programs.items()
     }
     return json.dumps(dict(programs=found, contents=list(contents)), sort_keys=True).encode("ascii")
 
@@ -53,8 +65,12 @@ def unpack(data):
     """What pack() was given."""
     found = json.loads(data.decode("ascii"))
     contents = [text.encode("utf-8") for text in found["contents"]]
+
+    def files(numbers):
+        return {path: contents[number] for path, number in numbers.items()}
+
     return {
-        name: ({path: contents[number] for path, number in program["files"].items()}, program["libraries"])
+        name: (files(program["files"]), program["libraries"], files(program["completions"]))
         for name, program in found["programs"].items()
     }
 
@@ -69,7 +85,7 @@ def run(module):
         module.fail_json(msg="%s: %s" % (problem.filename or module.params["dest"], problem.strerror))
     programs = result["programs"]
     result["changed"] = any(program["changed"] for program in programs)
-    diffs = [program.pop("diff") for program in programs if "diff" in program]
+    diffs = [diff for program in programs for diff in program.pop("diff", [])]
     if module._diff:
         result["diff"] = diffs
     if len(programs) == 1:
@@ -82,10 +98,11 @@ def run(module):
 def _absent(module):
     programs = []
     for name, dest in _places(module):
-        there = os.path.lexists(dest)
-        if there and not module.check_mode:
-            os.unlink(dest)
-        programs.append(dict(name=name, dest=dest, changed=there))
+        paths = [path for path in [dest] + _all_completions(module, name) if os.path.lexists(path)]
+        if not module.check_mode:
+            for path in paths:
+                os.unlink(path)
+        programs.append(dict(name=name, dest=dest, changed=bool(paths)))
     return dict(programs=programs)
 
 
@@ -103,6 +120,9 @@ def _present(module):
     bytecodes = _compile(module, [sources[name][0] for name, _dest in places], python) if options["compile"] else []
     built = [(name, dest, assemble(sources[name][0], bytecodes, python, sources[name][1])) for name, dest in places]
     programs = [_install(module, name, dest, data) for name, dest, data in built]
+    if options["completions"] is not None:
+        for program in programs:
+            _complete(module, program, sources[program["name"]][2])
     return dict(programs=programs, program_version=VERSION, python=python, compiled=bool(bytecodes))
 
 
@@ -141,7 +161,37 @@ def _compile(module, programs, python):
         raise CannotInstall(str(problem), "name a Python 3.6 or later with the option python") from None
 
 
-def _install(module, name, dest, data):
+def _all_completions(module, name):
+    """All places where completions of a program may be."""
+    base = module.params["completions"]
+    return [os.path.join(base, path % name) for paths in COMPLETIONS.values() for path in paths] if base else []
+
+
+def _complete(module, program, completions):
+    """Have what completes a program's command line where shells look for it."""
+    base = module.params["completions"]
+    # As the system's own packages have it: fixed, so that a second run looks there, too.
+    debian = os.path.exists(os.path.join(os.path.dirname(os.path.dirname(base.rstrip("/"))), "etc/debian_version"))
+    program["completions"] = []
+    for shell, data in sorted(completions.items()):
+        path = os.path.join(base, COMPLETIONS[shell][0 if debian else -1] % program["name"])
+        _make_directories(module, os.path.dirname(path))
+        installed = _install(module, program["name"], path, data, "0644")
+        program["changed"] = program["changed"] or installed["changed"]
+        program["diff"] = program.get("diff", []) + installed.get("diff", [])
+        program["completions"].append(path)
+
+
+def _make_directories(module, path):
+    """A directory for everybody to read, whatever the umask, with those around it."""
+    if os.path.isdir(path) or module.check_mode:
+        return
+    _make_directories(module, os.path.dirname(path))
+    os.mkdir(path)
+    os.chmod(path, 0o755)  # noqa: S103 - as all directories there
+
+
+def _install(module, name, dest, data, mode=None):
     """Have a program's file at its place, replaced at once; then its owner, mode and the like."""
     before, after = module.sha1(dest) if os.path.isfile(dest) and not os.path.islink(dest) else None, _checksum(data)
     changed = before != after
@@ -149,16 +199,15 @@ def _install(module, name, dest, data):
         _replace(module, dest, data)
     program = dict(name=name, dest=dest, checksum=after)
     diff = {}  # type: dict
-    program["changed"] = module.set_fs_attributes_if_different(
-        module.load_file_common_arguments(module.params, path=dest), changed, diff
-    )
+    attributes = module.load_file_common_arguments(dict(module.params, mode=mode or module.params["mode"]), path=dest)
+    program["changed"] = module.set_fs_attributes_if_different(attributes, changed, diff)
     if changed:
         # The content is nothing to be looked at.
         diff = dict(
             before="checksum %s\n" % before if before else "", after="version %s, checksum %s\n" % (VERSION, after)
         )
     if program["changed"]:
-        program["diff"] = dict(diff, before_header=dest, after_header=dest)
+        program["diff"] = [dict(diff, before_header=dest, after_header=dest)]
     return program
 
 

@@ -46,6 +46,12 @@ options:
       - Without this, the program's file does not depend on the version of the target's Python.
     type: bool
     default: true
+  completions:
+    description:
+      - The directory below which shells look for what completes a program's command line, C(/usr/share) on most
+        systems. Files for bash, fish and zsh go there, and V(absent) removes them.
+      - By default there are none.
+    type: path
   mode:
     default: '0755'
   _sources:
@@ -100,6 +106,12 @@ EXAMPLES = r"""
     python: /usr/bin/python3
     compile: false
 
+- name: Install a command with completions for bash, fish and zsh
+  ovm.messaging.ovm_program:
+    name: ovmd
+    dest: /usr/local/sbin/
+    completions: /usr/share
+
 - name: Remove it
   ovm.messaging.ovm_program:
     name: ovmd
@@ -126,6 +138,12 @@ programs:
       description: Whether it was changed.
       type: bool
       sample: true
+    completions:
+      description: The paths of what completes its command line.
+      returned: O(state=present), with O(completions)
+      type: list
+      elements: str
+      sample: [/usr/share/bash-completion/completions/ovmd]
     checksum:
       description: The SHA-1 checksum of the file. Not with O(state=absent).
       type: str

@@ -188,12 +188,12 @@ def test_a_link_gives_way_to_the_program_and_one_to_a_directory_is_followed(play
 def test_the_old_python_of_a_target_makes_the_same_program(bin_folder, tmp_path):
     """All that there are here; ansible-core of the tests may want a newer one, so the module runs alone."""
     sources = tmp_path / "sources"
-    sources.write_bytes(program_module.pack({"ovmd": (build.collect("ovmd"), False)}))
+    sources.write_bytes(program_module.pack({"ovmd": (build.collect("ovmd"), False, {})}))
     code = (
         "import hashlib, os, types; "
         "from ansible_collections.ovm.messaging.plugins.module_utils import program_module as glue; "
         "module = types.SimpleNamespace(check_mode=False, _diff=False, tmpdir=%r, params=dict(name=['ovmd'], dest=%r, "
-        "state='present', python=%r, compile=True, mode='0755', unsafe_writes=False, _sources=%r)); "
+        "state='present', python=%r, compile=True, completions=None, mode='0755', unsafe_writes=False, _sources=%r)); "
         "module.sha1 = lambda path: hashlib.sha1(open(path, 'rb').read()).hexdigest(); "
         "module.atomic_move = lambda there, dest, unsafe_writes: os.rename(there, dest); "
         "module.load_file_common_arguments = lambda params, path: None; "
@@ -231,6 +231,40 @@ def test_the_python_that_modules_run_on_is_the_default(play, bin_folder):
     for result in results:
         with open(result["dest"], "rb") as stream:
             assert stream.readline().startswith(b"#!%s -IS" % result["python"].encode())
+
+
+@pytest.mark.parametrize("debian", [True, False])
+def test_completions_come_and_go_with_the_program(play, bin_folder, tmp_path, debian):
+    share, zsh = tmp_path / "usr" / "share", "vendor-completions" if debian else "site-functions"
+    if debian:
+        (tmp_path / "etc").mkdir()
+        (tmp_path / "etc" / "debian_version").write_text("12\n")
+    both = dict(name=["ovmd", "ovm-chkconfig"], completions=str(share))
+    here = str(bin_folder) + "/"
+    without, check, installed, again, removed, gone = play(
+        task(here, name=["ovmd", "ovm-chkconfig"]),
+        task(here, check=True, **both),
+        task(here, **both),
+        task(here, **both),
+        {"ansible.builtin.command": {"cmd": "find %s -type f -printf '%%P %%m\\n'" % share}},
+        task(here, state="absent", **both),
+    )
+    assert changes([without, check, installed, again, gone]) == [True, True, True, False, True]
+    assert sorted(removed["stdout_lines"]) == sorted(
+        "%s 644" % path
+        for name in both["name"]
+        for path in (
+            "bash-completion/completions/%s" % name,
+            "fish/vendor_completions.d/%s.fish" % name,
+            "zsh/%s/_%s" % (zsh, name),
+        )
+    )
+    # They say so beforehand, and show what will be where.
+    assert check["programs"] == installed["programs"]
+    assert [diff["after_header"] for diff in installed["diff"]] == [
+        path for program in installed["programs"] for path in program["completions"]
+    ]
+    assert [path for path in share.rglob("*") if path.is_file()] == [] and os.listdir(bin_folder) == []
 
 
 def test_removing_is_idempotent(play, bin_folder):

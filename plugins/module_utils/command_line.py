@@ -56,7 +56,7 @@ def run(program: str, work, codes=()) -> int:
         while where is not None and where.tb_next:
             where = where.tb_next
         place = "%s, line %d" % (where.tb_frame.f_code.co_filename, where.tb_lineno) if where else "an unknown place"
-        say(program, "this is a defect of %s: %s in %s" % (program, type(problem).__name__, place))
+        say(program, "this is a defect of %s (%s in %s): please report it" % (program, type(problem).__name__, place))
         return DEFECT
 
 
@@ -103,7 +103,7 @@ def write(data: bytes, descriptor: int = 1) -> None:
         raise ReaderGone() from None
     except OSError as problem:
         what = "standard output" if descriptor == 1 else "descriptor %d" % descriptor
-        raise OutputFailed("%s cannot be written (%s)" % (what, problem.strerror)) from problem
+        raise OutputFailed("%s cannot be written (%s)" % (what, problem.strerror), "see where it leads") from problem
 
 
 def open_standard_descriptors() -> None:

@@ -143,8 +143,8 @@ def read(module):
     )
     if last:
         result["last"] = last
-        result["msg"] = "after %g seconds this guest still lacks %s; it holds %s%s: %s" % (
-            options["wait_timeout"],
+        result["msg"] = "after %s this guest still lacks %s; it holds %s%s: %s" % (
+            _count(options["wait_timeout"], "second"),
             ", ".join(_reasons(missing, entries)),
             _count(last["parameters"], "parameter") + " in all",
             "; %s to the host wait to be collected" % _count(last["uncollected"], "message")
@@ -173,7 +173,7 @@ def _last(backend, parameters, directory):
 
 
 def _count(number, what):
-    return "%d %s%s" % (number, what, "" if number == 1 else "s")
+    return "%g %s%s" % (number, what, "" if number == 1 else "s")
 
 
 def post_event(module):
@@ -324,7 +324,8 @@ def _conditions(names, patterns):
             found = re.compile(str(pattern)).search
         except re.error as problem:
             raise BadOptions(
-                "the pattern for '%s' is no regular expression: %s" % (name, problem), "see Python's re for what is"
+                "the pattern for '%s' is no regular expression: %s" % (name, problem),
+                "write it as Python's module re wants it",
             ) from None
         result[values.encode_key(name)] = lambda value, found=found: found(value.decode("utf-8", "surrogateescape"))
     return result

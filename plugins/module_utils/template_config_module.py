@@ -11,6 +11,7 @@ import os
 from ansible.module_utils.basic import env_fallback
 
 from . import guest_module, values
+from .firstboot.log import PATH
 from .firstboot.targets import TARGETS
 from .problem import Problem
 
@@ -83,13 +84,17 @@ def _run(module):
             failed_scripts=report["failed"],
         )
     except (ValueError, KeyError, TypeError):
-        raise ProgramFailed(said[-1] if said else "%s ended with exit code %d" % (command[0], code)) from None
+        raise (ProgramFailed(said[-1]) if said else _ended(command[0], code)) from None
     # What it says of scripts that failed is in the report.
     for line in said[: len(said) - len(result["failed_scripts"])]:
         module.warn(line)
     if code not in (0, _SCRIPT_FAILED):
-        raise ProgramFailed("%s ended with exit code %d" % (command[0], code))
+        raise _ended(command[0], code)
     return result
+
+
+def _ended(program, code):
+    return ProgramFailed("%s ended with exit code %d" % (program, code), "see its log, %s" % PATH)
 
 
 def _executable(module):

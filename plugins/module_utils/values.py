@@ -26,9 +26,7 @@ def encode(name, value):
     :raises InvalidMessage: for null, and for text that is no valid Unicode.
     """
     if value is None:
-        raise InvalidMessage(
-            "the value of '%s' is null" % name, "write '' for an empty value, or remove the parameter with state=absent"
-        )
+        raise InvalidMessage("the value of '%s' is null" % name, "write '' for an empty value, or leave it out")
     if isinstance(value, (list, tuple, dict)):
         value = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     elif not isinstance(value, str):
@@ -124,15 +122,3 @@ def clean(text):
     :rtype: str
     """
     return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def iso(seconds):
-    """A time as ISO 8601 in UTC, or None where it is not known, or none that a calendar has.
-
-    :param seconds: since 1970, or None.
-    """
-    try:
-        moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
-    except (TypeError, ValueError, OverflowError, OSError):
-        return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + "%03dZ" % (moment.microsecond // 1000)

@@ -5,7 +5,6 @@
 Options in, results out, Problems to fail_json; what happens in between is the delivery core's.
 """
 
-import datetime
 import json
 import os
 import re
@@ -13,15 +12,13 @@ import traceback
 
 from ansible.module_utils.basic import env_fallback, missing_required_lib
 
-from . import values
+from . import carriers, values
 from .delivery import plan, reading
 from .delivery.answers import Condition
 from .delivery.delivery import Request, deliver
 from .manager.errors import MissingLibrary
 from .problem import Problem
 from .secret_names import secret_by_name
-
-REST, XENSTORE = "rest", "xenstore"
 
 
 def _from_environment(name):
@@ -33,7 +30,12 @@ MANAGER_OPTIONS = dict(
     vm=dict(type="str"),
     vms=dict(type="list", elements="str"),
     concurrency=dict(type="int", default=4),
-    transport=dict(type="str", choices=[REST, XENSTORE], default=REST, fallback=_from_environment("OVM_TRANSPORT")),
+    transport=dict(
+        type="str",
+        choices=[carriers.REST, carriers.XENSTORE],
+        default=carriers.REST,
+        fallback=_from_environment("OVM_TRANSPORT"),
+    ),
     host=dict(type="str", fallback=_from_environment("OVM_HOST")),
     port=dict(type="int", default=7002, fallback=_from_environment("OVM_PORT")),
     username=dict(type="str", fallback=_from_environment("OVM_USER")),
@@ -52,7 +54,7 @@ MANAGER_OPTIONS = dict(
     state_dir=dict(type="path", default="/var/lib/ovm-gateway", fallback=_from_environment("OVM_GATEWAY_DIR")),
 )
 _WHICH = ("vm", "vms")
-_NEEDS_HOST = ("transport", REST, ("host",))
+_NEEDS_HOST = ("transport", carriers.REST, ("host",))
 
 #: The options of modules/ovm_vm_message.py itself.
 MESSAGE_OPTIONS = dict(
@@ -162,7 +164,7 @@ def run(module, work):
             why = traceback.format_exc()
         module.fail_json(msg=missing_required_lib("requests"), exception=why)
     except Problem as problem:
-        module.fail_json(msg=_clean(problem))
+        module.fail_json(msg=values.clean(problem))
     if "msg" in result:
         module.fail_json(**result)
     module.exit_json(**result)
@@ -189,12 +191,12 @@ def send(module):
         before=module._diff,
     )
     _warn_of_names(module, request)
-    with _carrier(module) as carrier, Progress(options["_progress"]) as progress:
+    with carriers.make(options, collect=not module.check_mode) as carrier, Progress(options["_progress"]) as progress:
         deliveries = deliver(carrier, _names(options), request, progress)
     unseen = {}  # type: dict
     for delivery in deliveries:
         if delivery.unseen:
-            unseen.setdefault(delivery.unseen, []).append(_clean(delivery.vm.name))
+            unseen.setdefault(delivery.unseen, []).append(values.clean(delivery.vm.name))
     for why, names in unseen.items():
         module.warn("it cannot be seen whether what was sent to %s has arrived: %s" % (", ".join(names), why))
     if module.check_mode and (request.wait or request.answers):
@@ -229,7 +231,7 @@ def read(module):
         interval=options["wait_interval"],
         concurrency=options["concurrency"],
     )
-    with _carrier(module) as carrier, Progress(options["_progress"]) as progress:
+    with carriers.make(options, collect=not module.check_mode) as carrier, Progress(options["_progress"]) as progress:
         readings = reading.read(carrier, _names(options), query, progress)
     return _outcome(readings, [_read(one, options, waits) for one in readings])
 
@@ -241,37 +243,6 @@ def _check_numbers(options):
             raise BadOptions("%s is %g" % (name, options[name]), "give %g to %d seconds" % (least, _LONGEST))
     if not 1 <= options["concurrency"] <= 100:
         raise BadOptions("concurrency is %d" % options["concurrency"], "give 1 to 100")
-
-
-def _carrier(module):
-    """The carrier that the options name; not connected yet."""
-    options = module.params
-    # Each is loaded only where it is used: they need different libraries, and requests takes a while.
-    if options["transport"] == XENSTORE:
-        from .host.host import Host
-
-        return Host(options["xenstore_path"], options["state_dir"], options["timeout"], collect=not module.check_mode)
-    from .manager.connection import Connection
-    from .manager.dialect import Dialect
-    from .manager.manager import Manager
-
-    connection = Connection(
-        options["host"],
-        options["port"],
-        options["username"],
-        options["password"],
-        options["client_cert"],
-        options["client_key"],
-        options["ca_path"],
-        options["validate_certs"],
-        options["connect_timeout"],
-        options["timeout"],
-        options["retries"],
-        pool=options["concurrency"],
-    )
-    return Manager(
-        connection, Dialect.from_options(options["dialect"]), options["ready_timeout"], options["job_timeout"]
-    )
 
 
 def _names(options):
@@ -343,7 +314,7 @@ def _outcome(machines, told):
         result["msg"] = "%d of %d virtual machines failed. %s" % (
             len(failed),
             len(machines),
-            ". ".join("%s: %s" % (one.asked, _clean(one.problem)) for one in failed),
+            ". ".join("%s: %s" % (one.asked, values.clean(one.problem)) for one in failed),
         )
     return result
 
@@ -353,13 +324,13 @@ def _about(machine, changed=False, skipped=False):
     result = dict(
         vm=machine.asked,
         id=machine.vm and machine.vm.id,
-        name=machine.vm and _clean(machine.vm.name),
+        name=machine.vm and values.clean(machine.vm.name),
         state=machine.vm and machine.vm.state,
         status="failed" if machine.problem else "skipped" if skipped else "ok",
         changed=changed,
     )
     if machine.problem:
-        result["msg"] = _clean(machine.problem)
+        result["msg"] = values.clean(machine.problem)
     return result
 
 
@@ -373,7 +344,7 @@ def _last(machine, show_secrets=False):
         for key, record in last.said.items()
     }
     return dict(
-        heard=_iso(last.heard and last.heard.time),
+        heard=values.iso(last.heard and last.heard.time),
         heard_key=last.heard and values.key_text(last.heard.key),
         age=None if last.age is None else round(last.age, 3),
         said=said,
@@ -405,7 +376,9 @@ def _delivered(delivery):
 
 def _diff(delivery, secret, after):
     """What a machine is told to hold before and after, of the messages that were sent."""
-    sides = dict(before={}, after={}, before_header=_clean(delivery.vm.name), after_header=_clean(delivery.vm.name))
+    sides = dict(
+        before={}, after={}, before_header=values.clean(delivery.vm.name), after_header=values.clean(delivery.vm.name)
+    )
     for key in delivery.sent:
         name, before = values.key_text(key), delivery.before[key]
         sides["after"][name] = values.MASK if key in secret else _shown(after[key])
@@ -435,10 +408,10 @@ def _read(one, options, waits):
     for name, prefix, records in (("received", "", one.received), ("sent", "sent_", one.sent)):
         latest = plan.newest(records)
         shown = _Texts([(key, record.value) for key, record in latest.items()], concealed.__contains__)
-        timed = {values.key_text(key): record.time for key, record in latest.items() if _iso(record.time)}
+        timed = {values.key_text(key): record.time for key, record in latest.items() if values.iso(record.time)}
         result[name] = shown.text
         result["binary_" + name] = shown.binary
-        result[prefix + "times"] = {key: _iso(time) for key, time in timed.items()}
+        result[prefix + "times"] = {key: values.iso(time) for key, time in timed.items()}
         result[prefix + "ages"] = {key: round(max(one.now - time, 0.0), 3) for key, time in timed.items()}
     if options["history"]:
         result["history"] = [
@@ -483,7 +456,7 @@ class _Texts:
 
 def _entry(direction, record, concealed):
     """One message of the history."""
-    result = dict(direction=direction, key=values.key_text(record.key), time=_iso(record.time))
+    result = dict(direction=direction, key=values.key_text(record.key), time=values.iso(record.time))
     text = values.MASK if concealed else values.text(record.value)
     if text is None:
         result["binary_value"] = values.base64_text(record.value)
@@ -503,11 +476,11 @@ def _event(event, hidden, show_secrets):
     if secret and not show_secrets:
         described = values.MASK
     return dict(
-        time=_iso(event.time),
-        severity=_clean(event.severity),
-        type=_clean(event.type),
-        summary=_clean(event.summary),
-        description=_clean(described),
+        time=values.iso(event.time),
+        severity=values.clean(event.severity),
+        type=values.clean(event.type),
+        summary=values.clean(event.summary),
+        description=values.clean(described),
     )
 
 
@@ -515,17 +488,3 @@ def _forms(raw):
     """How a key or value may be written within a description."""
     text = raw.decode("utf-8", "surrogateescape")
     return {text, values.key_text(raw), json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
-
-
-def _clean(text):
-    """Text from elsewhere, without what cannot be written as UTF-8: a result must hold none of it."""
-    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _iso(seconds):
-    """A time as ISO 8601 in UTC, or None where it is not known, or none that a calendar has."""
-    try:
-        moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
-    except (TypeError, ValueError, OverflowError, OSError):
-        return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + "%03dZ" % (moment.microsecond // 1000)

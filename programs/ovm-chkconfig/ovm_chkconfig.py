@@ -58,7 +58,7 @@ def _work(arguments):
     action, subject = _action(options, operands)
     root = given.get("--root", "/")
     if not root:
-        raise BadUsage("--root names no directory")
+        raise BadUsage("--root names no directory", "give the one that the system is mounted at")
     action(Scripts(root, os.environ.get("OVM_TEMPLATE_DIR") or DIRECTORY), *subject)
 
 

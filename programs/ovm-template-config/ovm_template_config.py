@@ -107,7 +107,10 @@ class Session:
         return SCRIPT_FAILED if result.failed else DONE
 
     def _wait(self, process):
-        self.warn("waiting for another run" + (" (process %d)" % process if process else ""))
+        self.warn(
+            "waiting up to %g seconds for another run%s"
+            % (self.options.lock_timeout, " (process %d)" % process if process else "")
+        )
 
 
 def _work(arguments):
@@ -206,12 +209,14 @@ def _read(descriptor):
         try:
             piece = os.read(descriptor, 1 << 16)
         except OSError as problem:
-            raise SourceError("descriptor %d cannot be read (%s)" % (descriptor, problem.strerror)) from problem
+            raise SourceError(
+                "descriptor %d cannot be read (%s)" % (descriptor, problem.strerror), "see what the caller has opened"
+            ) from problem
         if not piece:
             return b"".join(pieces)
         pieces.append(piece)
         size += len(piece)
-    raise BadParameters("these are more than %d bytes of parameters" % _ENOUGH)
+    raise BadParameters("these are more than %d bytes of parameters" % _ENOUGH, "give fewer")
 
 
 def _catch_signals():

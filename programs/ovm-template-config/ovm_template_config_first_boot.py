@@ -247,6 +247,6 @@ def _power_off(command, log):
         if program:
             done = subprocess.run([program] + words[1:], stdin=subprocess.DEVNULL, check=False)
             if done.returncode:
-                log("%s failed with exit code %d" % (words[0], done.returncode))
+                log("the machine is not powered off: %s failed with exit code %d" % (words[0], done.returncode))
             return
-    log("nothing is here that could power off")
+    log("the machine is not powered off: there is neither systemctl nor shutdown")

@@ -73,7 +73,7 @@ class Options:
         self.input, self.output = _descriptor(given, "input"), _descriptor(given, "output")
         self.report = _descriptor(given, "report")
         if self.report is not None and self.report == self.output:
-            raise BadUsage("--report and --output cannot share a descriptor")
+            raise BadUsage("--report and --output cannot share a descriptor", "give each its own")
         self.secret_keys = given.get("secret", [])
         self.timeout = _seconds(given, "timeout", TIMEOUT, 0.001)
         self.lock_timeout = _seconds(given, "lock-timeout", LOCK_TIMEOUT, 0)
@@ -81,7 +81,7 @@ class Options:
         self.log_level = logs.parse_level(given.get("loglevel", logs.LEVEL))
         self.log_format = logs.check_format(given.get("logformat", logs.FORMAT))
         if self.human_readable and not self.enumerate:
-            raise BadUsage("--human-readable means nothing without --enumerate")
+            raise BadUsage("--human-readable means nothing without --enumerate", "give both, or neither")
         if self.enumerate:
             _refuse(given, _NOT_TO_LIST, "--enumerate")
         self.target = _target(given, operands)
@@ -111,7 +111,7 @@ def _target(given, operands):
     if "initial-config" in given:
         _refuse(given, _NOT_AT_FIRST, "--initial-config")
         if operands:
-            raise BadUsage("--initial-config goes without a target")
+            raise BadUsage("--initial-config goes without a target", "leave out '%s'" % operands[0])
         return CONFIGURE
     if len(operands) != 1:
         text = "unexpected argument '%s'" % operands[1] if operands else "no target is given"
@@ -122,14 +122,14 @@ def _target(given, operands):
 def _only_one(given):
     sources = [name for name in _SOURCES if name in given]
     if len(sources) > 1:
-        raise BadUsage("parameters come from one source only, not from --" + " and --".join(sources))
+        raise BadUsage("parameters come from one source only, not from --" + " and --".join(sources), "choose one")
     return sources[0] if sources else None
 
 
 def _refuse(given, names, with_what):
     for name in names:
         if name in given:
-            raise BadUsage("--%s means nothing with %s" % (name, with_what))
+            raise BadUsage("--%s means nothing with %s" % (name, with_what), "leave out one of them")
 
 
 def _descriptor(given, name):
@@ -141,7 +141,7 @@ def _descriptor(given, name):
     try:
         os.fstat(int(text))
     except (OSError, OverflowError):
-        raise BadUsage("the descriptor %s for --%s is not open" % (text, name)) from None
+        raise BadUsage("the descriptor %s for --%s is not open" % (text, name), "have the caller open it") from None
     return int(text)
 
 
@@ -151,5 +151,7 @@ def _seconds(given, name, default, least):
     except ValueError:
         seconds = -1
     if not least <= seconds <= _LONGEST:
-        raise BadUsage("'%s' is no number of seconds for --%s" % (given[name], name), "give up to %d" % _LONGEST)
+        raise BadUsage(
+            "'%s' is no number of seconds for --%s" % (given[name], name), "give %g to %d" % (least, _LONGEST)
+        )
     return seconds

@@ -56,7 +56,7 @@ def main():
         while where.tb_next:
             where = where.tb_next
         place = "%s, line %d" % (where.tb_frame.f_code.co_filename, where.tb_lineno)
-        _complain("this is a defect of ovm_vmmessage: %s in %s" % (type(problem).__name__, place))
+        _complain("this is a defect of ovm_vmmessage (%s in %s): please report it" % (type(problem).__name__, place))
         return DEFECT
 
 
@@ -110,8 +110,12 @@ def _complete(request):
 
 def _exchange(request):
     """Send or query."""
+    from ovm_vmmessage_patience import Patience
+
     from ansible_collections.ovm.messaging.plugins.module_utils.manager.connection import Connection
     from ansible_collections.ovm.messaging.plugins.module_utils.manager.manager import Manager
+
+    patience = Patience(_complain, request.verbose or (os.isatty(2) and not request.quiet))
 
     def say(line):
         if not request.quiet:
@@ -136,18 +140,24 @@ def _exchange(request):
             message = Message(request.key, request.value).check(KEY_LIMIT_TO_GUEST)
             manager.check([message], request.log)
         if not request.verify:
-            _complain("the manager's certificate is not verified: anyone could answer in its place")
+            _complain(
+                "the manager's certificate is not verified, so anyone could answer in its place: better use --ca-file"
+            )
         say(text.BANNER)
-        manager.connect()
+        with patience.waiting("the manager at %s to answer and to run" % connection.address):
+            manager.connect()
         say(text.CONNECTED)
-        vm = _find(manager.vms(), request)
+        with patience.waiting("the manager's list of virtual machines"):
+            known = manager.vms()
+        vm = _find(known, request)
         say(text.status(_name(vm), vm.state))
         if request.key is None:
-            _query(manager, vm, request, say)
+            _query(manager, vm, request, say, patience)
         else:
             vms.require_running(vm)
             say(text.SENDING)
-            manager.send(vm, [(request.key, request.value)], request.log)
+            with patience.waiting("the manager's job of sending to '%s'" % vm.name):
+                manager.send(vm, [(request.key, request.value)], request.log)
             say(text.SENT)
 
 
@@ -159,9 +169,10 @@ def _find(known, request):
     return vms.find([vm for vm in known if vm.name == request.vm_name], request.vm_name)
 
 
-def _query(manager, vm, request, say):
+def _query(manager, vm, request, say, patience):
     say(text.querying(_shown(request.query)))
-    found = [record for record in manager.received(vm) if record.key == request.query]
+    with patience.waiting("what '%s' has sent" % vm.name):
+        found = [record for record in manager.received(vm) if record.key == request.query]
     if not found:
         raise NoSuchKey(
             "the virtual machine '%s' has sent nothing with the key '%s'" % (vm.name, os.fsdecode(request.query)),
@@ -211,7 +222,9 @@ def _write(data):
     except BrokenPipeError:
         raise ReaderGone() from None
     except OSError as problem:
-        raise OutputFailed("standard output cannot be written (%s)" % problem.strerror) from problem
+        raise OutputFailed(
+            "standard output cannot be written (%s)" % problem.strerror, "see where it leads"
+        ) from problem
 
 
 def _complain(line):

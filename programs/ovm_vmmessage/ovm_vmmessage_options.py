@@ -43,6 +43,7 @@ VENDOR = (USER, PASSWORD, HOST, VM_NAME, VM_UUID, KEY, VALUE, QUERY, TLS, FROM_E
 
 FROM_STDIN = Option("", "value-from-stdin", "", "", "Read the value to be sent from standard input, instead of -V.")
 QUIET = Option("", "quiet", "", "", "Print the queried value only.")
+VERBOSE = Option("", "verbose", "", "", "Tell on standard error what is waited for, as on a terminal.")
 LOG = Option("", "log", "", "", "Have the manager remember what is sent.")
 NO_LOG = Option("", "no-log", "", "", "Have it not remembered (the default).")
 PORT = Option("", "port", "PORT", "OVM_PORT", "The manager's port. Default: 7002.")
@@ -54,7 +55,7 @@ TIMEOUT = Option("", "timeout", "SECONDS", "", "Longest wait for the manager, an
 VERSION = Option("", "version", "", "", "Show version number and exit.")
 HELP = Option("", "help", "", "", "Show this help information and exit.")
 OWN = (
-    FROM_STDIN, QUIET, LOG, NO_LOG, PORT, CA_FILE, CLIENT_CERT, CLIENT_KEY, INSECURE, TIMEOUT, VERSION, HELP
+    FROM_STDIN, QUIET, VERBOSE, LOG, NO_LOG, PORT, CA_FILE, CLIENT_CERT, CLIENT_KEY, INSECURE, TIMEOUT, VERSION, HELP
 )  # fmt: skip
 
 # What is to be done is said once. Where and as whom may be said by an alias, and then again.
@@ -68,7 +69,7 @@ class Request(
     namedtuple(
         "Request",
         "host port user password client_cert client_key ca_file verify timeout"
-        " vm_name vm_uuid key value query log quiet",
+        " vm_name vm_uuid key value query log quiet verbose",
     )
 ):
     """What a command line asks for. What was not said is None, but for what has a default.
@@ -140,6 +141,7 @@ def parse(words, environ):
         query=_bytes(one(QUERY)),
         log=given.get(LOG, [False])[-1],
         quiet=QUIET in given,
+        verbose=VERBOSE in given,
     )
 
 

@@ -90,7 +90,7 @@ def explained(problem):
     while where.tb_next:
         where = where.tb_next
     place = "%s, line %d" % (where.tb_frame.f_code.co_filename, where.tb_lineno)
-    return DEFECT, "this is a defect of ovmd: %s in %s" % (type(problem).__name__, place)
+    return DEFECT, "this is a defect of ovmd (%s in %s): please report it" % (type(problem).__name__, place)
 
 
 class Log:
@@ -215,7 +215,7 @@ def _actions(options):
             other = next(other for other in names if other not in DAEMON)
             raise BadUsage(
                 "--%s is for the daemon, --%s is not" % (name, other),
-                "start the daemon without it, and use another ovmd",
+                "run ovmd twice, once as the daemon",
             )
     if names.count("set-secret") > 1:
         raise BadUsage("--set-secret was given more than once", "one run reads one value from standard input")
@@ -288,7 +288,7 @@ def _delete(backend, key, log):
 
 
 def _delete_all(backend, _subject, log):
-    log.change("deleted all %d parameters" % backend.delete_all())
+    log.change("deleted all parameters (%d)" % backend.delete_all())
 
 
 def _list(backend, _subject, log):
@@ -324,7 +324,7 @@ _ACTIONS = {
 
 
 def _missing(key):
-    return NoSuchParameter("there is no parameter '%s'" % display(key))
+    return NoSuchParameter("there is no parameter '%s'" % display(key), "see 'ovmd --list' for those that there are")
 
 
 def _write(data):
@@ -340,7 +340,9 @@ def _write(data):
     except BrokenPipeError:
         raise ReaderGone() from None
     except OSError as problem:
-        raise OutputFailed("standard output cannot be written (%s)" % problem.strerror) from problem
+        raise OutputFailed(
+            "standard output cannot be written (%s)" % problem.strerror, "see where it leads"
+        ) from problem
 
 
 def _say(text):

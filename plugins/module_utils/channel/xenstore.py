@@ -77,6 +77,8 @@ _HEADER = Packet._struct
 _REPLY_LIMIT = 64 << 20
 # Requests that change nothing may be sent again when it is not known what became of them.
 _READS = frozenset((Op.READ, Op.DIRECTORY, _DIRECTORY_PART, Op.GET_PERMS))
+# What to do where XenStore's answers make no sense.
+_ODD = "see xenstored's log, and try again"
 # What may end a process, or cut it off, and has to wait for the end of a transaction.
 _ENDING = (SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2)
 
@@ -163,7 +165,7 @@ class Requests:
             part = self._call(_DIRECTORY_PART, path, b"%d" % len(names))
             stamp, found, listing = part.partition(b"\0")
             if not found:
-                raise ProtocolError("XenStore sent no generation with a part of the directory %s" % display(path))
+                raise ProtocolError("XenStore sent no generation with a part of the directory %s" % display(path), _ODD)
             if generation not in (None, stamp):
                 names, generation = b"", None  # it changed while we read: from the start
                 continue
@@ -399,6 +401,10 @@ class XenStore(Requests):
     def _call(self, op, path, *more, **how):
         return self._request(op, (path,) + more, **how)
 
+    def _lost(self):
+        text = "the connection to XenStore at %s was lost in a transaction" % self.path
+        return ConnectionLost(text, "see that xenstored runs, then try again")
+
     def _deadline(self):
         deadline = time.monotonic() + self.timeout
         return deadline if self._limit is None else min(deadline, self._limit)
@@ -416,10 +422,10 @@ class XenStore(Requests):
             while True:
                 if self._fd < 0:
                     if connection is not None:
-                        raise ConnectionLost("the connection to XenStore at %s was lost in a transaction" % self.path)
+                        raise self._lost()
                     self._reconnect(deadline)
                 elif connection not in (None, self._connection):
-                    raise ConnectionLost("the connection to XenStore at %s was lost in a transaction" % self.path)
+                    raise self._lost()
                 try:
                     kind, answer = self._exchange(op, payload, transaction, deadline)
                     break
@@ -476,7 +482,8 @@ class XenStore(Requests):
                 self._disconnect()
                 raise ProtocolError(
                     "XenStore at %s answered request %d of kind %d with %d of kind %d"
-                    % (self.path, self._request_id, op, identity, kind)
+                    % (self.path, self._request_id, op, identity, kind),
+                    _ODD,
                 )
 
     def _next_packet(self):
@@ -487,7 +494,7 @@ class XenStore(Requests):
         kind, identity, _transaction, size = _HEADER.unpack_from(buffer)
         if size > _REPLY_LIMIT:
             self._disconnect()
-            raise ProtocolError("XenStore at %s announced an answer of %d bytes" % (self.path, size))
+            raise ProtocolError("XenStore at %s announced an answer of %d bytes" % (self.path, size), _ODD)
         end = _HEADER.size + size
         if len(buffer) < end:
             return None
@@ -500,7 +507,7 @@ class XenStore(Requests):
         while packet is not None:
             if packet[0] != Op.WATCH_EVENT:
                 self._disconnect()
-                raise ProtocolError("XenStore at %s answered where nothing was asked" % self.path)
+                raise ProtocolError("XenStore at %s answered where nothing was asked" % self.path, _ODD)
             self._queue(packet[2])
             packet = self._next_packet()
 
@@ -657,7 +664,9 @@ class _Held:
             store._leave_to_parent()
         self.lock = store._lock
         if not self.lock.acquire(False) and not self.lock.acquire(True, max(0, self.deadline - time.monotonic())):
-            raise DeadlineExceeded("the connection to XenStore was in use by another thread all the time")
+            raise DeadlineExceeded(
+                "the connection to XenStore was in use by another thread all the time", "allow more time"
+            )
 
     def __exit__(self, *_exc):
         self.lock.release()
@@ -697,7 +706,7 @@ class _Transacting:
     def _begin(self):
         identity = self.store._request(Op.TRANSACTION_START, (b"",))
         if not identity.rstrip(b"\0").isdigit():
-            raise ProtocolError("XenStore gave no number to a transaction")
+            raise ProtocolError("XenStore gave no number to a transaction", _ODD)
         self.begun = True
         self.identity, self.connection = int(identity.rstrip(b"\0")), self.store._connection
         self.store._transactions.add(self.identity)

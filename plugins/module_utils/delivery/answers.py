@@ -25,7 +25,8 @@ class Condition:
             self._search = re.compile(pattern or "").search
         except re.error as problem:
             raise BadPattern(
-                "the pattern for '%s' is no regular expression: %s" % (display(key), problem), "see Python's re"
+                "the pattern for '%s' is no regular expression: %s" % (display(key), problem),
+                "write it as Python's module re wants it",
             ) from None
 
     def fits(self, value: bytes) -> bool:

@@ -49,7 +49,7 @@ class LastKnown:
         timed = [record for record in dated if record.time is not None]
         if not timed:
             return None, None
-        heard = max(timed, key=lambda record: record.time)
+        heard = sorted(timed, key=lambda record: record.time)[-1]  # of several at the same time, the last
         now = _known(carrier.now)
         return heard, None if now is None else max(now - heard.time, 0.0)
 
@@ -73,7 +73,8 @@ class LastKnown:
         """What there is to say, as part of an error. Without values: they may be secrets."""
         parts = ["its state is not known (%s)" % self.unseen if self.unseen else "it is " + self.vm.state]
         if self.heard is not None:
-            when = "" if self.age is None else " %d seconds ago" % round(self.age)
+            seconds = None if self.age is None else round(self.age)
+            when = "" if seconds is None else " %d second%s ago" % (seconds, "" if seconds == 1 else "s")
             parts.append("its guest was last heard%s (%s)" % (when, display(self.heard.key)))
         elif self._silent:
             parts.append("its guest was never heard")
@@ -110,9 +111,7 @@ class LastKnown:
 
 
 def _untaken(number):
-    if not number:
-        return "it has taken all that was sent"
-    return "1 message waits for it" if number == 1 else "%d messages wait for it" % number
+    return "1 message waits for it" if number == 1 else "%s messages wait for it" % (number or "no")
 
 
 def _known(ask):

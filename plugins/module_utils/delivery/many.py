@@ -50,7 +50,8 @@ class Machine(ABC):
         self.last = last = LastKnown(self._carrier, self.vm, self.known, self.awaited)
         self.vm = last.vm
         return TimeIsUp(
-            "after %g seconds '%s' still lacks %s; %s" % (timeout, self.vm.name, "; ".join(missing), last.text()),
+            "after %g second%s '%s' still lacks %s; %s"
+            % (timeout, "" if timeout == 1 else "s", self.vm.name, "; ".join(missing), last.text()),
             last.remedy(),
         )
 

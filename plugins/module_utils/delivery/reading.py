@@ -4,7 +4,6 @@
 
 from .. import report
 from ..channel.message import display
-from ..problem import Problem
 from . import many
 from .answers import answer
 from .errors import TimeIsUp
@@ -25,6 +24,8 @@ class Query:
     :param float timeout: seconds to wait in all.
     :param float interval: the longest time between two looks, in seconds.
     :param int concurrency: how many virtual machines at a time.
+    :param bool details: the times of messages, where the other side does not tell them with these, and how many wait
+        for the guest are of interest, too.
     """
 
     def __init__(
@@ -37,10 +38,11 @@ class Query:
         timeout: float = 0.0,
         interval: float = 2.0,
         concurrency: int = 4,
+        details: bool = True,
     ) -> None:
         self.keys, self.direction, self.reports, self.events = keys, direction, reports, events
         self.conditions, self.timeout, self.interval = list(conditions), timeout, interval
-        self.concurrency = concurrency
+        self.concurrency, self.details = concurrency, details
 
     def wants(self, key: bytes) -> bool:
         """Whether a message of this key was asked for."""
@@ -98,11 +100,13 @@ class Reading(many.Machine):
     def complete(self) -> None:
         """Read what need not be waited for."""
         carrier, query, vm = self._carrier, self._query, self.vm
-        self.received = carrier.dated(vm, self.received)
         if query.direction != RECEIVED:
             self.sent = [record for record in carrier.sent(vm) if query.wants(record.key)]
         if query.events:
             self.events = carrier.events(vm)
+        if not query.details:
+            return
+        self.received = carrier.dated(vm, self.received)
         self.waiting = carrier.waiting(vm)
         self.now = carrier.now()
 

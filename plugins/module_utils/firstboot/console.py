@@ -210,12 +210,17 @@ class Terminal:
                 self._read = rest
                 return line[:-1] if line.endswith(b"\r") else line
             if len(self._read) > _ENOUGH:
-                raise SourceError("the console sends more than %d bytes without an end of line" % _ENOUGH)
+                raise SourceError(
+                    "the console sends more than %d bytes without an end of line" % _ENOUGH,
+                    "see what is connected to it",
+                )
             self._wait()
             try:
                 piece = os.read(self._source, 4096)
             except OSError as problem:
-                raise SourceError("the console cannot be read (%s)" % problem.strerror) from problem
+                raise SourceError(
+                    "the console cannot be read (%s)" % problem.strerror, "see that it is still there"
+                ) from problem
             if not piece:
                 raise InputEnded("the console's input ended before all was answered", "answer every question")
             self._read += piece
@@ -256,7 +261,9 @@ class Terminal:
             while rest:
                 rest = rest[os.write(self._target, rest) :]
         except OSError as problem:
-            raise SourceError("the console cannot be written to (%s)" % problem.strerror) from problem
+            raise SourceError(
+                "the console cannot be written to (%s)" % problem.strerror, "see that it is still there"
+            ) from problem
 
 
 def _cancel(_number, _frame):

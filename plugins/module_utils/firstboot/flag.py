@@ -76,7 +76,9 @@ def read(path: str = FLAG_FILE) -> Settings:
         text = _unquoted(raw)
         result = None if text is None else check(text)
         if result is None:
-            raise SourceError("%s, line %d: %s has a value that is none" % (path, number, name), "use " + allowed)
+            raise SourceError(
+                "%s, line %d: %s has a value that it cannot have" % (path, number, name), "use " + allowed
+            )
         return result
 
     def one_of(*allowed):

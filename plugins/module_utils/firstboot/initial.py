@@ -120,7 +120,7 @@ class FirstBoot:
         for source in self._sources:
             source.start(wanted)
         lacking = {}  # type: dict
-        told = False
+        told = None
         while True:
             for source in self._sources:
                 given = source.look()
@@ -132,10 +132,11 @@ class FirstBoot:
                 if source.name != flag.MESSAGES and lacking.get(source.name) != lacks:
                     self._log("the parameters from %s lack %s" % (source.name, ", ".join(lacks)))
                 lacking[source.name] = lacks
-            if not told:
-                # Whoever knows this machine as configured learns that it is to be so anew.
-                told = True
-                self._report(_WAITING, target=CONFIGURE)
+            known = _messages_lack(lacking)
+            if known != told:
+                # Whoever knows this machine as configured learns that it is to be so anew, and for what it waits.
+                told = known
+                self._report(_WAITING, target=CONFIGURE, **({"message": known} if known else {}))
                 continue  # that took a moment
             self._pause(deadline, lacking)
 
@@ -149,10 +150,10 @@ class FirstBoot:
         if deadline is not None:
             left = deadline - time.monotonic()
             if left <= 0:
-                known = lacking.get(flag.MESSAGES)
+                known = _messages_lack(lacking)
                 raise TimeOver(
                     "not all parameters have come within %d seconds%s"
-                    % (self._settings.timeout, "; the messages lack " + ", ".join(known) if known else ""),
+                    % (self._settings.timeout, "; " + known if known else ""),
                     _AFTERWARDS[self._settings.on_timeout],
                 )
             limits.append(left)
@@ -196,7 +197,10 @@ class FirstBoot:
         try:
             self._note.write(noted)
         except OSError as problem:
-            self._log("cannot note that the scripts have run (%s)" % problem.strerror)
+            self._log(
+                "it cannot be noted that the scripts have run (%s): whatever ends this now has them run once more"
+                % problem.strerror
+            )
         return self._finish(noted)
 
     def _finish(self, noted):
@@ -296,6 +300,12 @@ _AFTERWARDS = {
     flag.POWEROFF: "powering off; the next boot waits again",
     flag.DISABLE: "booting on without; the next boot does not wait",
 }
+
+
+def _messages_lack(lacking):
+    """What the messages lack, in words; empty where nothing is known of them."""
+    keys = lacking.get(flag.MESSAGES)
+    return "the messages lack " + ", ".join(keys) if keys else ""
 
 
 def _family(key):

@@ -62,7 +62,7 @@ def _from_folder(path, folder, name, limit):
         if _plain(entry) == _plain(name):
             # A link on a disc could lead to any file of this machine.
             if not stat.S_ISREG(os.stat(entry, dir_fd=folder, follow_symlinks=False).st_mode):
-                raise SourceError("%s in %s is no file" % (name, path))
+                raise SourceError("%s in %s is no file" % (name, path), "see what made this disc")
             file = os.open(entry, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
             with os.fdopen(file, "rb") as source:
                 data = source.read(limit + 1)

@@ -42,7 +42,9 @@ class Lock:
         except BaseException as problem:
             os.close(self._descriptor)
             if isinstance(problem, OSError):
-                raise FirstBootError("the lock %s cannot be had (%s)" % (self._path, problem.strerror)) from problem
+                raise FirstBootError(
+                    "the lock %s cannot be had (%s)" % (self._path, problem.strerror), "see that it is a plain file"
+                ) from problem
             raise
         return self
 
@@ -68,7 +70,7 @@ class Lock:
         raise Busy(
             "another run%s is going on, and did not end within %g seconds"
             % (" (process %d)" % holder if holder else "", self._timeout),
-            "try again later",
+            "see in its log what it does, or wait longer for it",
         )
 
     def _holder(self):

@@ -23,6 +23,7 @@ DEVICES = ("/dev/cdrom", "/dev/sr[0-9]*", "/dev/xvd[a-z]", "/dev/hd[a-z]")
 LIMIT = 1 << 20
 
 _DEPTH = 32
+_REMEDY = "see what made this disc"
 
 
 def find(devices=None) -> "dict[str, str] | None":
@@ -70,7 +71,7 @@ def parse(data: bytes, what: str = DOCUMENT) -> "dict[str, str]":
     except expat.ExpatError as problem:
         # Not its text: it may quote the document, which has secrets.
         raise SourceError(
-            "%s is no XML (line %d: %s)" % (what, problem.lineno, expat.ErrorString(problem.code))
+            "%s is no XML (line %d: %s)" % (what, problem.lineno, expat.ErrorString(problem.code)), _REMEDY
         ) from None
     except (LookupError, ValueError):
         raise SourceError("%s is in an encoding that is not known here" % what, "write it in UTF-8") from None
@@ -90,10 +91,10 @@ class _Reader:
     def start(self, name, attributes):
         local = _local(name)
         if not self._path and local != "Environment":
-            raise SourceError("%s is no OVF environment: it is about '%s'" % (self._what, ascii(local)[1:-1]))
+            raise SourceError("%s is no OVF environment, it is about '%s'" % (self._what, ascii(local)[1:-1]), _REMEDY)
         self._path.append(local)
         if len(self._path) > _DEPTH:
-            raise SourceError("%s is nested too deeply" % self._what)
+            raise SourceError("%s is nested too deeply" % self._what, _REMEDY)
         given = {_local(key): value for key, value in attributes.items()}
         if len(self._path) == 2:
             self._class = given.get("class", "")
@@ -106,7 +107,7 @@ class _Reader:
     def _property(self, given):
         key = given.get("key", "")
         if not key:
-            raise SourceError("%s has a property without a key" % self._what)
+            raise SourceError("%s has a property without a key" % self._what, _REMEDY)
         prefix = given.get("class", self._class)
         if prefix and not key.startswith(prefix + "."):
             key = prefix + "." + key

@@ -14,6 +14,7 @@ from .errors import BadParameters, BadScript
 # Members of a parameter object; the last three are recalled from the vendor's manual.
 _FLAGS = ("required", "hidden", "password")
 _LISTS = ("choices", "depends", "requires")
+_OBJECT = 'write it as an object, as in {"key": "value"}'
 
 
 class Parameter:
@@ -88,7 +89,10 @@ def parse_enumeration(text: str, script: str) -> "list[Parameter]":
             "let its enumerate function return json.dumps of a list",
         ) from None
     if not isinstance(found, list):
-        raise BadScript("the script '%s' describes its parameters in what is no JSON array" % script)
+        raise BadScript(
+            "the script '%s' describes its parameters in what is no JSON array" % script,
+            "let its enumerate function return json.dumps of a list",
+        )
     return [Parameter.parse(described, script) for described in found]
 
 
@@ -101,9 +105,9 @@ def parse_object(text: str, what: str) -> "dict[str, str]":
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        raise BadParameters("%s is no JSON" % what) from None
+        raise BadParameters("%s is no JSON" % what, _OBJECT) from None
     if not isinstance(found, dict):
-        raise BadParameters("%s is no JSON object" % what)
+        raise BadParameters("%s is no JSON object" % what, _OBJECT)
     return {key: _value(key, value, what) for key, value in found.items()}
 
 

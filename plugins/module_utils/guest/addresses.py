@@ -112,7 +112,10 @@ class Addresses:
                 if problem.errno != errno.ENOBUFS:
                     raise _unavailable(problem) from problem
             except (struct.error, ValueError) as problem:
-                raise AddressesUnavailable("the kernel's answer about addresses makes no sense") from problem
+                raise AddressesUnavailable(
+                    "the kernel's answer about this guest's addresses makes no sense",
+                    "see the kernel's log; ovmd goes on trying",
+                ) from problem
         raise AddressesUnavailable(
             "this guest's addresses change too fast to be read", "see what changes them; ovmd goes on trying"
         )

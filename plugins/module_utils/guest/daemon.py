@@ -127,7 +127,9 @@ class Daemon:
         """:returns: whether something happened meanwhile."""
         if backend.state.replaced():
             # Somebody has removed the list: the others work on a new one by now.
-            self._log.error("the parameter list %s is not the one that it was: going on with that" % backend.state.path)
+            self._log.error(
+                "the parameter list %s was replaced by another one: going on with that" % backend.state.path
+            )
             backend = self._connect()
         self._listen()
         self._hear_addresses()
@@ -234,7 +236,10 @@ class Daemon:
             if target is None:
                 self._log.change(what)
             elif begun >= ATTEMPTS:
-                self._log.error("%s is dropped: %d runs of the target %s were cut off" % (what, begun, target))
+                self._log.error(
+                    "%s is dropped, as %d runs of the target %s were cut off: see what ends them"
+                    % (what, begun, target)
+                )
             else:
                 reason = self._runner.ready(target)
                 if not reason:
@@ -259,7 +264,7 @@ class Daemon:
             finally:
                 os.close(lock)  # the child has it
         except OSError as problem:
-            self._log.error("the target %s cannot be run now: %s" % (target, problem.strerror))
+            self._log.error("the target %s cannot be run now (%s): trying again" % (target, problem.strerror))
             return False
         self._log.change("%s: running the target %s" % (what, target))
         self._child = _Child(number, position, target)

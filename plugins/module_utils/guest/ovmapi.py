@@ -378,7 +378,7 @@ class OvmapiBackend:
                 self.faults.append((identity, problem.text))
                 return
             if not self.state.queue_event(event):
-                self.faults.append((identity, "too many events wait already"))
+                self.faults.append((identity, "too many events wait already: see that ovmd runs"))
 
     def post(self, event):
         """Pass an event on to all other processes that have subscribed to it. The driver does not say whether any has.

@@ -90,7 +90,7 @@ class XenStoreBackend:
             odd.append((arrival.number, problem.text))
             return
         if not self._list.queue_event(event):
-            odd.append((arrival.number, "too many events wait already, is the daemon running?"))
+            odd.append((arrival.number, "too many events wait already: see that ovmd runs"))
 
     def pending(self) -> "list[Message]":
         taken = self._list.taken()

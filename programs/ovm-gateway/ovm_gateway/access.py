@@ -164,7 +164,7 @@ def as_refusal(problem):
             return Refusal("NO_HANDLER", "there is nothing at this address: docs/reference/gateway-rest.md has all")
     if isinstance(problem, Problem):
         return Refusal("UNAVAILABLE", str(problem), {"Retry-After": "5"})
-    _errors.error("this is a defect of ovm-gateway: %s", place(problem))
+    _errors.error("this is a defect of ovm-gateway (%s): please report it", place(problem))
     return Refusal("FAILED", "this is a defect of ovm-gateway; see its log")
 
 

@@ -201,7 +201,7 @@ class Backend:
                 pause = min(pause * 2, _LONGEST_PAUSE)
             except Exception as problem:
                 # Not its text, which may quote a value. Ending here would leave a service that seems to work.
-                _log.error("this is a defect of ovm-gateway: %s", place(problem))
+                _log.error("this is a defect of ovm-gateway (%s): please report it", place(problem))
                 self._stopping.wait(_LONGEST_PAUSE)
         if host:
             host.close()

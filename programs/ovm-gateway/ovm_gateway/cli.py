@@ -30,7 +30,10 @@ def main(argv=None):
     except Problem as problem:
         return _say(str(problem), getattr(problem, "exit_code", FAILED))
     except ImportError as problem:  # the commands import what they need: --help works without any library
-        return _say("there is no Python library %s: see requirements.txt" % problem.name, MISSING_LIBRARY)
+        return _say(
+            "there is no Python library %s: install those that its requirements.txt names" % problem.name,
+            MISSING_LIBRARY,
+        )
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return DONE
@@ -38,7 +41,7 @@ def main(argv=None):
         return 130
     except Exception as problem:
         # Not its text: it may quote what nobody else is to see.
-        return _say("this is a defect of ovm-gateway: " + place(problem), DEFECT)
+        return _say("this is a defect of ovm-gateway (%s): please report it" % place(problem), DEFECT)
 
 
 def _parse(argv):
@@ -122,7 +125,7 @@ def _check_user(arguments):
     stored = UsersFile(Settings.read(arguments.config).users).read().get(arguments.name)
     if stored and fits(_password(arguments.name, twice=False), stored):
         return DONE
-    return _say("%s cannot log in with this password" % arguments.name, FAILED)
+    return _say("%s cannot log in with this password: set another by 'ovm-gateway user add'" % arguments.name, FAILED)
 
 
 def _remove_user(arguments):

@@ -202,7 +202,9 @@ class Rest:
 
     async def _body(self, request):
         """A request's body, which has to come in time and to be no bigger than allowed."""
-        too_large = Refusal("TOO_LARGE", "the body is larger than %d bytes" % self._body_bytes)
+        too_large = Refusal(
+            "TOO_LARGE", "the body is larger than %d bytes: send fewer messages at once" % self._body_bytes
+        )
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length) > self._body_bytes:
             raise too_large

@@ -296,4 +296,7 @@ def _allow_files(number):
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         except (OSError, ValueError):  # a hardened unit forbids even that
-            _log.warning("at most %d files may be open: fewer connections than configured", soft)
+            _log.warning(
+                "at most %d files may be open, too few for the connections configured: raise the limit (LimitNOFILE)",
+                soft,
+            )

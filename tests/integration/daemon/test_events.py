@@ -191,7 +191,7 @@ def test_a_run_that_was_cut_off_with_the_daemon_is_run_again_but_not_for_ever(st
         kill_with_run(ovmd)
         ovmd = start("-t", NEVER)
     template_config.wait_for(*["begin suspend"] * 3, "begin resume", "end resume")
-    ovmd.wait_for("the event snapshot:pre (0 bytes) is dropped: 3 runs of the target suspend were cut off")
+    ovmd.wait_for("the event snapshot:pre (0 bytes) is dropped, as 3 runs of the target suspend were cut off")
     ovmd.wait_for("the target resume was run")
     with ParameterList(environment["OVM_STATE_DIR"]) as parameters:
         assert parameters.next_event() is None

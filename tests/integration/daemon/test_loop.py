@@ -200,7 +200,7 @@ def test_an_event_whose_child_cannot_be_made(make_daemon, queued, template_confi
     daemon = make_daemon()
     daemon.start()
     assert queued[1].state.next_event()[1:] == (parse("reconfig"), 0)
-    assert log.said[-1] == "the target reconfigure cannot be run now: Resource temporarily unavailable"
+    assert log.said[-1] == "the target reconfigure cannot be run now (Resource temporarily unavailable): trying again"
     monkeypatch.undo()
     daemon._attempt()
     template_config.wait_for("begin reconfigure", "end reconfigure")

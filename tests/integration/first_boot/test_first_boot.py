@@ -29,7 +29,8 @@ OVF = """<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1"
 def test_messages_configure_the_machine(start, machine, other_side):
     running = start()
     running.expect("waiting for parameters from console, ovf, messages; required: %s" % ROOT_PASSWORD)
-    assert other_side.wait_for("waiting")["target"] == "configure"
+    waiting = other_side.wait_for("waiting")
+    assert waiting["target"] == "configure" and waiting["message"] == "the messages lack " + ROOT_PASSWORD
     for number, message in enumerate(MESSAGES):
         assert other_side.states() == [] and machine.done == [], number
         other_side.send(message)
@@ -160,9 +161,14 @@ def test_the_time_is_over(start, machine, other_side, after):
 def test_nothing_can_power_off(start, machine, other_side):
     machine.ask_for_it(TIMEOUT=1, ON_TIMEOUT="poweroff")
     running = start(OVM_POWEROFF="/no/such/command -x")
-    assert running.end() == IMPOSSIBLE and "nothing is here that could power off" in running.said
+    assert (
+        running.end() == IMPOSSIBLE
+        and "the machine is not powered off: there is neither systemctl nor shutdown" in running.said
+    )
     running = start(OVM_POWEROFF="false")
-    assert running.end() == IMPOSSIBLE and "false failed with exit code 1" in running.said
+    assert (
+        running.end() == IMPOSSIBLE and "the machine is not powered off: false failed with exit code 1" in running.said
+    )
 
 
 def test_a_setting_that_is_none(start, machine, other_side):
@@ -170,7 +176,7 @@ def test_a_setting_that_is_none(start, machine, other_side):
     running = start()
     assert running.end() == IMPOSSIBLE and machine.done == []
     assert running.said == (
-        "ovm-template-config: %s, line 2: INITIAL_CONFIG_TIMEOUT has a value that is none: "
+        "ovm-template-config: %s, line 2: INITIAL_CONFIG_TIMEOUT has a value that it cannot have: "
         "use whole seconds, 0 for no limit\n" % machine.flag
     )
 

@@ -171,7 +171,7 @@ def test_the_first_boot_is_part_of_the_start(service, other_side):
 def test_a_first_boot_that_fails_keeps_nothing_from_starting(service):
     service.settings.write_text("INITIAL_CONFIG=maybe\n", encoding="ascii")
     code, said = service("start")
-    assert code == 1 and "INITIAL_CONFIG has a value that is none" in said and service("status")[0] == 0
+    assert code == 1 and "INITIAL_CONFIG has a value that it cannot have" in said and service("status")[0] == 0
 
 
 def test_it_is_posix():

@@ -56,7 +56,7 @@ def test_a_password_can_be_checked(run):
     assert run("user", "add", "admin", stdin="s3cret\n")[0] == 0
     assert run("user", "check", "admin", stdin="s3cret\n") == (0, "", "")
     for name, password in (("admin", "S3cret"), ("admin", ""), ("nobody", "s3cret")):
-        refused = "ovm-gateway: %s cannot log in with this password\n" % name
+        refused = "ovm-gateway: %s cannot log in with this password: set another by 'ovm-gateway user add'\n" % name
         assert run("user", "check", name, stdin=password) == (1, "", refused)
 
 
@@ -124,7 +124,10 @@ def test_libraries_that_are_missing(tmp_path):
     (tmp_path / "c").write_text("")
     done = subprocess.run(command, capture_output=True, env=environment, check=False)
     assert done.returncode == 5
-    assert done.stderr == b"ovm-gateway: there is no Python library cryptography: see requirements.txt\n"
+    assert (
+        done.stderr
+        == b"ovm-gateway: there is no Python library cryptography: install those that its requirements.txt names\n"
+    )
 
 
 @pytest.mark.parametrize("xenstored", ["c"], indirect=True)

@@ -68,7 +68,7 @@ def test_a_body_that_is_too_large(start, connect_to, make_guest):
     client = connect_to(gateway)
     path = "/Vm/%s/sendMessage" % guest.uuid
     large = json.dumps([{"key": "a", "value": "x" * 2000}])
-    refused = (413, "GEN_000015", "the body is larger than 2000 bytes")
+    refused = (413, "GEN_000015", "the body is larger than 2000 bytes: send fewer messages at once")
     assert client.refused("PUT", path, data=large, headers={"Content-Type": "application/json"}) == refused
     chunks = (large[at : at + 100].encode() for at in range(0, len(large), 100))
     assert client.refused("PUT", path, data=chunks, headers={"Content-Type": "application/json"}) == refused

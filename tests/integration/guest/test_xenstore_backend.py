@@ -130,7 +130,7 @@ def test_a_host_that_floods_does_not_fill_the_memory(backend, host_end, monkeypa
     for n in range(5):
         host_end.send(Message(b"VMAPIEvent", b"user::%d" % n), LONG)
     assert len(backend.receive()) == 5
-    assert backend.faults == [(n, "too many events wait already, is the daemon running?") for n in (4, 5)]
+    assert backend.faults == [(n, "too many events wait already: see that ovmd runs") for n in (4, 5)]
     assert [event.payload for event in waiting(backend)] == [b"0", b"1", b"2"]
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ovm_guest_param_info, run by ansible-playbook in a guest of the lab."""
 
+import re
 import subprocess
 import threading
 
@@ -64,9 +65,34 @@ def test_waiting_ends_in_time_and_says_what_is_missing(play):
         info(keys=["a", "zz"], patterns={"b": "^3$"}, wait_timeout=0.2),
         info(patterns={"b": "("}),
     )
-    assert result["failed"] and result["msg"] == "not there after 0.2 seconds: zz (not set), b (does not match)"
+    assert result["failed"] and result["msg"] == (
+        "after 0.2 seconds this guest still lacks zz (not set), b (does not match); it holds 2 parameters in all; "
+        "2 messages to the host wait to be collected: see that a manager or ovm-gateway serves the host, and that it "
+        "sends these, or wait longer"
+    )
+    assert result["last"] == dict(backend="xenstore", parameters=2, uncollected=2, daemon=False)
     assert result["missing"] == ["zz", "b"] and result["params"] == {"a": "1", "b": "2"} and result["waited"] >= 0.2
     assert bad["failed"] and bad["msg"].startswith("the pattern for 'b' is no regular expression")
+
+
+@pytest.mark.parametrize("xenstored", ["c"], indirect=True)
+def test_while_it_waits_verbose_runs_tell_for_what(play, xenstored, guest):
+    def send():
+        with XenStore(xenstored.path, timeout=60) as store:
+            HostEnd(store, 5).send(Message(b"late", b"1"), 60)
+
+    start = "<localhost> ovm.messaging.ovm_guest_param_info: "
+    sender = threading.Timer(4.0, send)
+    sender.start()
+    task = info(keys=["late"], patterns={"a\nb": "^3$"}, wait=True, wait_timeout=8)
+    late, hidden = play(task, dict(task, no_log=True), arguments=["-v"])
+    sender.join()
+    lines = [line[len(start) :] for line in play.output.splitlines() if line.startswith(start)]
+    assert len(lines) == 2 and lines[0] == r"waiting up to 8 s for late, a\nb"
+    # By then it has come, or it has not: that depends on how busy this machine is.
+    assert re.fullmatch(r"after \d+ s: still missing: (late \(not set\), )?a\\nb \(not set\)", lines[1])
+    assert late["failed"] and late["missing"][-1] == "a\nb" and 8 <= late["waited"] < 120 and "_missing" not in late
+    assert late["msg"].startswith("after 8 seconds this guest still lacks ") and hidden["msg"] == late["msg"]
 
 
 @pytest.mark.parametrize("xenstored", ["c"], indirect=True)

@@ -58,6 +58,22 @@ def test_a_target_with_parameters_of_all_kinds(play_without_guest, folder, task,
     assert SECRET not in play_without_guest.output + (tmp_path / "log").read_text()
 
 
+def test_verbose_runs_tell_what_is_waited_for(play_without_guest, folder, task):
+    folder.add("one", "changed(False)", check=True)
+    play_without_guest(
+        task(params={"x.text": SECRET}),
+        task(script="one", script_timeout=5, lock_timeout=0),
+        dict(task(), no_log=True),
+        arguments=["-v"],
+    )
+    start = "<localhost> ovm.messaging.ovm_template_config: "
+    assert [line[len(start) :] for line in play_without_guest.output.splitlines() if line.startswith(start)] == [
+        "running the scripts for the target configure, up to 300 s each; another run is waited for up to 600 s",
+        "running the script one for the target configure, up to 5 s; another run is waited for up to 0 s",
+    ]
+    assert SECRET not in play_without_guest.output
+
+
 def test_scripts_that_fail_fail_the_task_and_it_says_which(play_without_guest, folder, task):
     folder.add("one", "raise ValueError('no')")
     folder.add("two", "raise Failed('no room')", priority=60)
@@ -93,7 +109,7 @@ def test_what_does_not_get_as_far_as_to_run_scripts(play_without_guest, folder, 
     assert twice["msg"].startswith("the key 'x.a' is given twice")
     assert "'two'" in unknown["msg"] and str(tmp_path / "no") in folderless["msg"]
     assert missing["msg"].startswith("there is no program %s: install it, " % (tmp_path / "no"))
-    assert nothing["msg"] == "/bin/true ended with exit code 0"
+    assert nothing["msg"] == "/bin/true ended with exit code 0: see its log, /var/log/ovm-template-config.log"
 
 
 def test_warnings_of_the_program_are_the_tasks(play_without_guest, folder, task, tmp_path):

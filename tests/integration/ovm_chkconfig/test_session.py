@@ -136,7 +136,7 @@ def test_the_example_in_the_manual_is_what_it_prints(one_chkconfig):
     """Each command of its first example, with what it shows."""
     manual = pathlib.Path(build.ROOT, "docs", "reference", "ovm-chkconfig.md").read_text()
     example = manual.split("```console\n", 1)[1].split("```", 1)[0]
-    one_chkconfig.put("network", "configure: 50", "cleanup: 50")
+    one_chkconfig.put("network", "configure: 50", "reconfigure: 50", "cleanup: 50")
     one_chkconfig.put("firewall", "configure: 41")
     shown = ""
     for command in (line[2:] for line in example.splitlines() if line.startswith("# ")):

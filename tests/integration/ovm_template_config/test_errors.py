@@ -48,7 +48,7 @@ def appears(path):
         (["--output", "77", "configure"], "the descriptor 77 for --output is not open"),
         (["--report", "9" * 30, "configure"], "the descriptor %s for --report is not open" % ("9" * 30)),
         (["--report", "1", "-o", "1", "configure"], "--report and --output cannot share a descriptor"),
-        (["--timeout", "0", "configure"], "'0' is no number of seconds for --timeout: give up to 864000"),
+        (["--timeout", "0", "configure"], "'0' is no number of seconds for --timeout: give 0.001 to 864000"),
         (["--timeout", "nan", "configure"], "'nan' is no number of seconds for --timeout"),
         (["--lock-timeout=x", "configure"], "'x' is no number of seconds for --lock-timeout"),
         (["--loglevel", "loud", "configure"], "there is no log level 'loud': use one of DEBUG, INFO"),
@@ -142,7 +142,11 @@ def test_a_report_that_cannot_be_written(one_run):
         number = full.fileno()
         code, out, err = one_run("--report", str(number), "configure", pass_fds=[number])
     assert (code, out) == (5, "")
-    assert err == "ovm-template-config: descriptor %d cannot be written (No space left on device)\n" % number
+    assert (
+        err
+        == "ovm-template-config: descriptor %d cannot be written (No space left on device): see where it leads\n"
+        % number
+    )
 
 
 def test_two_runs_at_once_wait_for_each_other(one_run, tmp_path):
@@ -156,7 +160,7 @@ def test_two_runs_at_once_wait_for_each_other(one_run, tmp_path):
     assert code == 3 and "another run (process %d) is going on, and did not end within 0 seconds" % first.pid in err
     second = one_run.start("configure")
     waiting = second.stderr.readline()
-    assert waiting == "ovm-template-config: waiting for another run (process %d)\n" % first.pid
+    assert waiting == "ovm-template-config: waiting up to 600 seconds for another run (process %d)\n" % first.pid
     assert note.read_text() == "begin "
     go.write_text("")
     assert first.wait(PATIENCE) == 0

@@ -183,7 +183,9 @@ def test_a_certificate_that_cannot_be_trusted(gateway, run_by, certificate):
 def test_a_certificate_that_nobody_was_told_to_trust(run, vm):
     code, out, err = run(*SEND, environment={"OVM_CA_FILE": ""})
     assert (code, out) == (NOT_TRUSTED, BANNER) and err.count(b"\n") == 1
-    warning = line("the manager's certificate is not verified: anyone could answer in its place")
+    warning = line(
+        "the manager's certificate is not verified, so anyone could answer in its place: better use --ca-file"
+    )
     for how in ({"OVM_CA_FILE": "", "OVM_VALIDATE_CERTS": "no"}, {"OVM_CA_FILE": ""}):
         arguments = [] if "OVM_VALIDATE_CERTS" in how else ["--insecure"]
         assert run(*arguments, *SEND, environment=how) == (OK, SENT, warning)
@@ -233,7 +235,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(run, vm):
 @pytest.mark.parametrize("to, reason", [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
 def test_output_that_cannot_be_written_is_an_error(run, vm, to, reason):
     vm.sends(b"key1", b"value1")
-    text = "standard output cannot be written (%s)" % reason
+    text = "standard output cannot be written (%s): see where it leads" % reason
     for arguments in (SEND, QUERY, ["--quiet", *QUERY], ["--help"]):
         assert run(*arguments, shell=to) == (NO_OUTPUT, b"", line(text))
     assert vm.ovmd("-l") == b""  # nothing was sent

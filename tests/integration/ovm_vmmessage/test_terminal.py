@@ -139,10 +139,45 @@ def test_the_list_of_processes_shows_no_secret(run_by_faults, faults, gateway, v
     assert vm.ovmd("-g", "key2") == b"s3cret\n"
 
 
+# What is waited for
+
+
+def test_a_person_is_told_what_is_waited_for(on_terminal, told, faults, vm):
+    held = Held()
+    faults.add(held, "PUT", "/sendMessage")
+    terminal = on_terminal(*SEND, "-V", "s3cret", environment=told(faults))
+    held.wait()
+    terminal.expect(b"ovm_vmmessage: waiting for the manager's job of sending to 'MyVM02', for ")
+    terminal.expect(b" seconds so far\r\n")
+    held.release()
+    assert terminal.end() == OK and terminal.seen.endswith(b"Message sent successfully.\r\n")
+    assert b"s3cret" not in terminal.seen and vm.ovmd("-g", "key2") == b"s3cret\n"
+
+
+def test_so_is_a_program_that_asks_for_it(run_by_faults, faults, vm):
+    held = Held()
+    faults.add(held, "GET", "/Manager")
+    process = run_by_faults.start(
+        "--verbose", "--quiet", *SEND, "-V", "v", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    held.wait()
+    line = process.stderr.readline()
+    held.release()
+    out, _more = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (OK, b"")
+    start = "ovm_vmmessage: waiting for the manager at %s:%d to answer and to run, for " % (faults.host, faults.port)
+    assert line.startswith(start.encode()) and line.endswith(b" seconds so far\n")
+
+
 # What a guest has sent
 
 
 HOSTILE = b"\x1b]0;owned\x07\x1b[2J\r\n\xff" + "ü\u202e".encode()
+
+
+def said(terminal):
+    """Its lines, but for those that it has where this machine is busy."""
+    return [line for line in terminal.seen.decode().split("\r\n") if not line.startswith("ovm_vmmessage: waiting for ")]
 
 
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]])
@@ -152,7 +187,7 @@ def test_a_value_does_not_steer_a_terminal(on_terminal, run, vm, quiet):
     terminal = on_terminal(*query)
     assert terminal.end() == OK
     shown = "\\x1b]0;owned\\x07\\x1b[2J\\r\\n\\xffü\\u202e"
-    lines = terminal.seen.decode().split("\r\n")
+    lines = said(terminal)
     if quiet:
         assert lines == [shown, ""]
     else:
@@ -167,7 +202,7 @@ def test_neither_does_a_name_or_a_key_that_is_not_there(on_terminal, make_vm):
     make_vm(6, "evil\x1b[2J\nConnected.")
     terminal = on_terminal("-v", "evil\x1b[2J\nConnected.", "-q", "a\x1bb")
     assert terminal.end() == NO_SUCH_KEY
-    lines = terminal.seen.decode().split("\r\n")
+    lines = said(terminal)
     assert lines[2] == "VM : 'evil\\x1b[2J\\nConnected.' has status : Running."
     assert lines[4].startswith("ovm_vmmessage: the virtual machine 'evil\\x1b[2J\\nConnected.' has sent nothing with ")
     assert len(lines) == 6

@@ -16,7 +16,8 @@ from ansible_collections.ovm.messaging.plugins.module_utils.guest.events import 
 
 OK, NO_SUCH_PARAMETER, BAD_INPUT, NO_CHANNEL, NOT_SENT, NO_OUTPUT = range(6)
 
-OF_THE_DAEMON = "start the daemon without it, and use another ovmd"
+OF_THE_DAEMON = "run ovmd twice, once as the daemon"
+MORE = b": see 'ovmd --list' for those that there are"
 BAD = {
     "no equals": (["-p", "nonsense"], "the parameter 'nonsense' has no '=': give it in the format key=value"),
     "no key": (["-p", "=v"], "the key is empty: give every parameter a name"),
@@ -126,7 +127,7 @@ def test_a_channel_that_the_host_has_not_opened(ovmd, make_guest):
 
 def test_a_failure_is_told_with_debugging_off_too(one_ovmd):
     code, _out, err = one_ovmd("-d0", "-g", "missing")
-    assert (code, err) == (NO_SUCH_PARAMETER, b"ovmd: there is no parameter 'missing'\n")
+    assert (code, err) == (NO_SUCH_PARAMETER, b"ovmd: there is no parameter 'missing'%s\n" % MORE)
 
 
 # Standard output
@@ -146,7 +147,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(ovmd):
 @pytest.mark.parametrize("to, reason", [(">/dev/full", b"No space left on device"), (">&-", b"Bad file descriptor")])
 def test_output_that_cannot_be_written_is_an_error(ovmd, to, reason):
     shell = ["sh", "-c", 'exec "$@" ' + to, "sh"]
-    text = b"ovmd: standard output cannot be written (%s)\n" % reason
+    text = b"ovmd: standard output cannot be written (%s): see where it leads\n" % reason
     assert ovmd("-p", "k=v", "-l", "-x", prefix=shell) == (NO_OUTPUT, b"", text)
     # Neither the list's file nor the connection got into standard output's place.
     assert ovmd("-l") == (OK, b'{"k":"v"}\n', b"")
@@ -191,7 +192,7 @@ def test_changes_and_failures_are_logged_but_no_values(ovmd, other_side, system_
     prefix, logged = system_log
     other_side.send(b"sent", b"SECRET")
     code, _out, err = ovmd("-p", "k=SECRET", "-g", "sent", "-l", "-r", "k", "-x", "-g", "gone", prefix=prefix)
-    assert (code, err) == (NO_SUCH_PARAMETER, b"ovmd: there is no parameter 'gone'\n")
+    assert (code, err) == (NO_SUCH_PARAMETER, b"ovmd: there is no parameter 'gone'%s\n" % MORE)
     lines = logged()
     assert not any(b"SECRET" in line for line in lines)
     # 30 is daemon.info, 27 is daemon.err.
@@ -199,8 +200,8 @@ def test_changes_and_failures_are_logged_but_no_values(ovmd, other_side, system_
         (b"<30>", b"received 'sent' (6 bytes)"),
         (b"<30>", b"set 'k' (6 bytes)"),
         (b"<30>", b"deleted 'k'"),
-        (b"<30>", b"deleted all 1 parameters"),
-        (b"<27>", b"there is no parameter 'gone'"),
+        (b"<30>", b"deleted all parameters (1)"),
+        (b"<27>", b"there is no parameter 'gone'" + MORE),
     ]
     assert ovmd("-d", "2", "-p", "k=v", prefix=prefix)[0] == OK
     assert len(logged()) == 1

@@ -96,6 +96,6 @@ def test_the_locale_makes_no_difference(ovmd, other_side, locale):
     where = {"LC_ALL": locale}
     assert ovmd(b"-p", b"\xfc=\xc3\xbc\xff", environment=where) == (0, b"", b"")
     assert ovmd(b"-g", b"\xfc", environment=where) == (0, b"\xc3\xbc\xff\n", b"")
-    missing = "ovmd: there is no parameter 'ü\\xfe'\n".encode()
+    missing = "ovmd: there is no parameter 'ü\\xfe': see 'ovmd --list' for those that there are\n".encode()
     assert ovmd(b"-g", b"\xc3\xbc\xfe", environment=where) == (1, b"", missing)
     assert other_side.heard() == [(b"\xfc", b"\xc3\xbc\xff")]

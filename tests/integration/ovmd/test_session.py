@@ -115,7 +115,7 @@ def test_level_1_tells_what_happens_but_no_value(ovmd, other_side):
         "ovmd: listed 2 parameters",
         "ovmd: set 's' (a secret)",
         "ovmd: deleted 'k'",
-        "ovmd: deleted all 2 parameters",
+        "ovmd: deleted all parameters (2)",
     ]
 
 

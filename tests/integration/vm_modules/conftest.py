@@ -31,6 +31,12 @@ class VmPlaybook(Playbook):
         return super().__call__(*[dict(task, module_defaults=defaults) for task in tasks], **options)
 
 
+def said(output, module):
+    """What was told of a module with -v: lines, without who says them."""
+    start = "<localhost> ovm.messaging.%s: " % module
+    return [line[len(start) :] for line in output.splitlines() if line.startswith(start)]
+
+
 class Agent:
     """What runs in a guest: takes messages, and answers. A context manager.
 

@@ -4,6 +4,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -11,7 +12,7 @@ import yaml
 
 from ansible_collections.ovm.messaging.plugins.module_utils import report
 from lab.faults import Faults, cut_after, edit, status
-from tests.integration.vm_modules.conftest import Agent
+from tests.integration.vm_modules.conftest import Agent, said
 from toolchain import ROOT
 
 ROOT_PASSWORD = "com.oracle.linux.root-password"
@@ -113,7 +114,7 @@ def test_an_answer_is_waited_for(play, web1, say):
 
 @ONE_DAEMON
 def test_without_an_answer_it_fails_and_says_how_things_stand(play, web1, say):
-    say(web1, {b"state": b"done", b"odd": SECRET.encode()})
+    say(web1, {b"state": b"done", b"odd": b"1"})
     conditions = [{"key": "state"}, {"key": "never"}]
     late, again, bad = play(
         task(messages={"a": "1"}, wait_for=conditions, wait=True, wait_timeout=1.5),
@@ -121,14 +122,52 @@ def test_without_an_answer_it_fails_and_says_how_things_stand(play, web1, say):
         task(messages={"a": "1"}, wait_for={"key": "odd", "pattern": "("}),
     )
     assert late["failed"] and late["changed"] and late["status"] == "failed" and late["sent"] == ["a"]
-    assert late["msg"] == (
-        "after 1.5 seconds 'web1' still lacks delivery of a; an answer state (nothing new); "
-        "an answer never (not sent); it is RUNNING: see that its guest runs and answers, or wait longer"
+    assert re.fullmatch(
+        r"after 1.5 seconds 'web1' still lacks delivery of a; an answer state \(nothing new\); an answer never "
+        r"\(not sent\); it is RUNNING, its guest was last heard \d+ seconds? ago \(odd\), 1 message waits for it: "
+        "see that ovmd runs in the guest, or wait longer",
+        late["msg"],
     )
+    assert late["undelivered"] == ["a"] and late["missing"] == ["state", "never"]
+    assert late["last"]["said"] == {"state": "done"} and late["last"]["waiting"] == 1
+    assert again["missing"] == ["odd"] and again["undelivered"] == []
     assert late["delivered"] is False and late["answers"] == {} and late["waited"] >= 1.5
     assert again["failed"] and not again["changed"] and "an answer odd (does not match)" in again["msg"]
     assert "the pattern for 'odd' is no regular expression" in bad["msg"]
-    assert SECRET not in play.output
+
+
+@ONE_DAEMON
+def test_what_does_not_fit_is_told_unless_it_is_a_secret(play, web1, say):
+    boot, held = report.guest("b", "1"), report.held("b", b"mine", SECRET.encode(), secret=True)
+    say(web1, dict([boot, (b"mine", SECRET.encode()), held, (b"app.token", SECRET.encode()), (b"state", b"begun")]))
+    conditions = [{"key": key, "pattern": "^never"} for key in ("mine", "app.token", "state")]
+    late = play(task(messages={"a": "1"}, wait_for=conditions, wait_timeout=0))
+    assert late["last"]["said"] == {"mine": "********", "app.token": "********", "state": "begun"}
+    assert late["last"]["reports"] and SECRET not in json.dumps(late) and SECRET not in play.output
+
+
+@ONE_DAEMON
+def test_while_it_waits_verbose_runs_tell_for_what(play, web1):
+    conditions = [{"key": "state"}, {"key": "app.token", "pattern": SECRET}]
+    check, late, quiet = play(
+        task(messages={"a": SECRET}, wait=True, wait_for=conditions, wait_timeout=9, check=True),
+        task(messages={"a": SECRET}, wait=True, wait_for=conditions, wait_timeout=9),
+        dict(task(messages={"a": SECRET}, wait_for=conditions[0], wait_timeout=0), no_log=True),
+        arguments=["-v"],
+    )
+    assert not check["failed"] and late["failed"] and quiet["failed"]
+    lines = said(play.output, "ovm_vm_message")
+    # Where this machine is busy, other things take their time, too, and are told.
+    assert [line for line in lines if line.startswith("waiting")] == [
+        "waiting up to 9 s until what is sent has arrived in web1, and for the answers state, app.token of web1"
+    ]
+    assert any(
+        re.fullmatch(
+            r"after \d+ s: web1 lacks delivery of a, an answer state \(not sent\), an answer app.token \(not sent\)",
+            line,
+        )
+        for line in lines
+    )
 
 
 @ONE_DAEMON
@@ -432,9 +471,12 @@ def test_what_is_returned_is_documented(rest, web1, say):
         returned = documented(module, "return")
         own = {name for name in result if not name.startswith(("_", "ansible_"))}
         own -= {"changed", "failed", "warnings", "deprecations"}
-        assert own == set(returned) - {"msg"}
-        assert set(result["vms"][0]) == set(returned["vms"]["contains"]) - {"msg"}
+        # These are there when something went wrong, or time was up.
+        assert own == set(returned) - {"msg", "last"}
+        assert set(result["vms"][0]) == set(returned["vms"]["contains"]) - {"msg", "last"}
         for name, about in returned.items():
+            if name not in result:
+                continue
             kind = dict(str=str, list=list, dict=dict, float=(float, int), int=int, bool=bool)[about["type"]]
             assert result[name] is None or isinstance(result[name], kind), name
 

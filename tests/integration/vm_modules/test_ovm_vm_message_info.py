@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from ansible_collections.ovm.messaging.plugins.module_utils import report
+from tests.integration.vm_modules.conftest import said
 
 SECRET = "Xq7-hunter2-Xq7"
 ONE_DAEMON = pytest.mark.parametrize("xenstored", ["c"], indirect=True)
@@ -110,15 +111,58 @@ def test_waiting_ends_in_time_and_says_what_is_missing(play, web1, web2, say):
         {"ovm_vm_message_info": dict(vms=["web1", "web2", "nobody"], keys=["a"], wait=True, wait_timeout=0.3)},
         info(keys=["a"], wait=True, direction="sent"),
     )
-    assert late["failed"] and late["msg"] == (
-        "after 0.3 seconds 'web1' still lacks zz (not sent), b (does not match); it is RUNNING: "
-        "see that its guest runs and sends, or wait longer"
+    assert late["failed"] and re.fullmatch(
+        r"after 0.3 seconds 'web1' still lacks zz \(not sent\); b \(does not match\); it is RUNNING, its guest was "
+        r"last heard \d+ seconds? ago \(b\), no messages wait for it: see that what is to answer runs in the guest, "
+        "or wait longer",
+        late["msg"],
+    )
+    assert TIME.fullmatch(late["last"].pop("heard")) and 0 <= late["last"].pop("age") < 120
+    assert late["last"] == dict(
+        heard_key="b", said={"a": "1", "b": "2"}, waiting=0, reports=False, configuration="", failed_scripts=[]
     )
     assert late["missing"] == ["zz", "b"] and late["received"] == {"a": "1", "b": "2"} and late["waited"] >= 0.3
     assert [one["status"] for one in several["vms"]] == ["ok", "failed", "failed"]
     assert several["msg"].startswith("2 of 3 virtual machines failed. web2: after 0.3 seconds")
     assert several["vms"][0]["received"] == {"a": "1"}
     assert sent["msg"] == "only what guests send can be waited for: use direction=received or both"
+    assert said(play.output, "ovm_vm_message_info") == []  # without -v
+
+
+@ONE_DAEMON
+def test_how_things_stood_tells_of_the_configuration_and_hides_secrets(play, web1, say):
+    boot, mine = report.guest("b", "1"), SECRET.encode()
+    held = report.held("b", b"mine", mine, secret=True)
+    failed = report.configuration("b", "failed", target="configure", failed=["network"])
+    say(web1, dict([boot, (b"mine", mine), held, (b"my.password", mine), (b"blob", b"\xff"), failed]))
+    masked, shown = play(
+        info(patterns=dict.fromkeys(["mine", "my.password", "blob"], "^never"), wait_timeout=0),
+        dict(info(patterns={"mine": "^never"}, wait_timeout=0, show_secrets=True), no_log=True),
+    )
+    assert masked["last"]["said"] == {"mine": "********", "my.password": "********", "blob": "base64:/w=="}
+    assert masked["last"]["reports"] and masked["last"]["configuration"] == "failed"
+    assert masked["last"]["failed_scripts"] == ["network"] and "its configuration is failed (network)" in masked["msg"]
+    assert masked["msg"].endswith(": see the guest's /var/log/ovm-template-config.log")
+    assert shown["last"]["said"] == {"mine": SECRET} and SECRET not in play.output
+
+
+@ONE_DAEMON
+def test_while_it_waits_verbose_runs_tell_for_what(play, web1, web2, say):
+    say(web2, {b"state": b"ready", b"app.token": SECRET.encode()})
+    options = dict(vms=["web1", "web2"], patterns={"state": "^r", "app.token": ""})
+    late, hidden, read = play(
+        {"ovm_vm_message_info": dict(options, wait_timeout=9)},
+        {"ovm_vm_message_info": dict(options, wait_timeout=0), "no_log": True},
+        info(keys=["state"]),
+        arguments=["-v"],
+    )
+    assert late["failed"] and hidden["failed"] and not read["failed"] and "_progress" not in json.dumps(late)
+    lines = said(play.output, "ovm_vm_message_info")
+    assert [line for line in lines if line.startswith("waiting")] == [
+        "waiting up to 9 s for state, app.token of web1, web2"
+    ]
+    lacking = r"after \d+ s: web1 lacks state \(not sent\), app.token \(not sent\)"
+    assert any(re.fullmatch(lacking, line) for line in lines) and SECRET not in play.output
 
 
 @ONE_DAEMON

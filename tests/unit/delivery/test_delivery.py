@@ -200,8 +200,8 @@ def test_so_does_an_empty_queue():
     late = one(world, wanted(a=b"2", b=b"3"), wait=True, timeout=9)
     assert isinstance(late.problem, TimeIsUp) and late.delivered is False and late.sent == [b"a", b"b"]
     assert str(late.problem) == (
-        "after 9 seconds 'web1' still lacks delivery of a, b; it is RUNNING: "
-        "see that its guest runs and answers, or wait longer"
+        "after 9 seconds 'web1' still lacks delivery of a, b; it is RUNNING, its guest was never heard, "
+        "2 messages wait for it: see that ovmd runs in the guest, or wait longer"
     )
 
 
@@ -302,8 +302,11 @@ def test_everything_that_is_missing_is_named_with_the_last_known_state():
     late = one(world, wanted(a=b"1"), wait=True, answers=conditions, timeout=10)
     assert late.problem.text == (
         "after 10 seconds 'web1' still lacks delivery of a; an answer state (does not match); "
-        "an answer odd (nothing new); an answer none (not sent); it is STOPPED"
+        "an answer odd (nothing new); an answer none (not sent); it is STOPPED, its guest was last heard 8 seconds ago "
+        "(state), 1 message waits for it"
     )
+    assert late.problem.remedy == "start it, or see why it does not run"
+    assert late.missing == [b"state", b"odd", b"none"] and late.undelivered == [b"a"]
     assert late.answers == {b"state": b"failed"} and late.waited == 10 and late.vm.state == "STOPPED"
 
 
@@ -346,7 +349,10 @@ def test_a_machine_that_cannot_be_looked_at_any_more_is_given_up_alone():
     assert str(found[0].problem) == "gone" and found[1].problem is None and found[0].changed
     world.faults = {("current", "web2"): Problem("who?")}
     (late,) = run(world, wanted(a=b"2"), ["web2"], answers=[Condition(b"state")], timeout=1)
-    assert str(late.problem) == "who?"
+    assert str(late.problem) == (
+        "after 1 second 'web2' still lacks an answer state (nothing new); its state is not known (who?), its guest was "
+        "last heard 3 seconds ago (state): see that the manager still knows it"
+    )
 
 
 def test_the_looks_become_rarer_but_not_too_rare():

@@ -90,8 +90,8 @@ def test_at_the_end_of_time_it_says_what_is_missing_and_reads_what_there_is(worl
     reading = one(world, conditions=[Condition(b"a", "^1$"), Condition(b"b"), Condition(b"none")], timeout=5)
     assert isinstance(reading.problem, TimeIsUp) and reading.missing == [b"a", b"none"]
     assert str(reading.problem) == (
-        "after 5 seconds 'web1' still lacks a (does not match), none (not sent); it is RUNNING: "
-        "see that its guest runs and sends, or wait longer"
+        "after 5 seconds 'web1' still lacks a (does not match); none (not sent); it is RUNNING, its guest was last "
+        "heard 9 seconds ago (a), 3 messages wait for it: see that ovmd runs in the guest, or wait longer"
     )
     assert reading.waited == 5 and len(reading.received) == 3 and len(reading.sent) == 2 and reading.waiting == 3
 
@@ -104,3 +104,12 @@ def test_each_machine_fails_alone():
     found = run(world, ["web1", "web2", "nobody", "web3", "web1"])
     assert [type(reading.problem).__name__ for reading in found] == ["NoneType", "NoneType", "VmNotFound", "Problem"]
     assert pairs(found[1].received) == [(b"a", b"1")] and found[1].vm.state == "STOPPED"
+
+
+def test_details_that_nobody_wants_are_not_asked_for(world):
+    reading = one(world, direction="received", details=False)
+    assert len(reading.received) == 3 and reading.waiting is None
+    assert [call for call, _vm in world.calls] == ["connect", "vms", "received"]
+    world.calls.clear()
+    assert len(one(world, direction="sent", details=False).sent) == 2
+    assert [call for call, _vm in world.calls] == ["connect", "vms", "received", "sent"]

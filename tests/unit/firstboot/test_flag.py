@@ -88,7 +88,7 @@ def test_a_value_that_is_none(path, line, allowed):
     name = line.partition(b"=")[0].decode()
     with pytest.raises(SourceError) as raised:
         flag.read(str(path))
-    assert str(raised.value) == "%s, line 2: %s has a value that is none: use %s" % (path, name, allowed)
+    assert str(raised.value) == "%s, line 2: %s has a value that it cannot have: use %s" % (path, name, allowed)
 
 
 def test_what_is_no_such_file(path, tmp_path):

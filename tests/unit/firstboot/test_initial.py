@@ -103,7 +103,7 @@ def test_the_order_of_things(world):
     slow, fast = Source("console", None, {}), Source("messages", {PIN: "1"}, {PIN: "1", KEY: "2"})
     assert world.first_boot(slow, fast) == initial.DONE
     assert world.happened == [
-        ("waiting", ["target"]),
+        ("waiting", ["message", "target"]),
         ("run", {PIN: "1", KEY: "2"}, [KEY, PIN]),
         ("running", ["target"]),
         ("done", ["failed", "scripts", "target"]),
@@ -163,7 +163,8 @@ def test_a_note_that_cannot_be_written(world, monkeypatch):
 
     monkeypatch.setattr(initial.Note, "write", full)
     assert world.first_boot(Source("ovf", {KEY: "x"})) == initial.DONE
-    assert "cannot note that the scripts have run (No space left on device)" in world.logged
+    start = "it cannot be noted that the scripts have run (No space left on device): "
+    assert any(said.startswith(start) for said in world.logged)
 
 
 def test_secrets_that_cannot_be_wiped(world):
@@ -211,6 +212,20 @@ def test_the_time_is_over(world, after, happened):
     assert world.first_boot(silent) == initial.IMPOSSIBLE and 1 <= time.monotonic() - began < 30
     assert world.happened == [("waiting", ["target"]), ("failed", ["message", "target"]), *happened]
     assert flag.read(world.path).enabled is (after != "disable") and silent.events[-1] == "close"
+
+
+def test_what_the_messages_lack_is_reported_when_it_changes(world):
+    told, other = [], "org.example.first"
+    world.report = lambda state, **details: told.append((state, details.get("message")))
+    world.results = [OK]
+    world.described = [Description(50, "both", [Parameter(key, "x", required=True) for key in (other, KEY)])]
+    messages = Source("messages", None, None, {}, {}, {other: "1"}, {other: "2"}, {other: "1", KEY: "x"})
+    assert world.first_boot(messages) == initial.DONE
+    assert told[:-2] == [
+        ("waiting", None),
+        ("waiting", "the messages lack %s, %s" % (other, KEY)),
+        ("waiting", "the messages lack " + KEY),
+    ]
 
 
 def test_an_incomplete_source_says_so_once(world):

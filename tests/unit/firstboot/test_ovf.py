@@ -73,8 +73,8 @@ def test_the_namespace_of_older_documents():
         ("", "ovf-env.xml is no XML (line 1: no element found)"),
         ("<Environment", "ovf-env.xml is no XML (line 1: unclosed token)"),
         (STANDARD + "x", "ovf-env.xml is no XML (line 13: junk after document element)"),
-        ("<Envelope/>", "ovf-env.xml is no OVF environment: it is about 'Envelope'"),
-        ("<Umgebungsübersicht/>", "ovf-env.xml is no OVF environment: it is about 'Umgebungs\\xfcbersicht'"),
+        ("<Envelope/>", "ovf-env.xml is no OVF environment, it is about 'Envelope'"),
+        ("<Umgebungsübersicht/>", "ovf-env.xml is no OVF environment, it is about 'Umgebungs\\xfcbersicht'"),
         (
             '<!DOCTYPE x [<!ENTITY a "b">]><Environment/>',
             "ovf-env.xml has a document type declaration: an OVF environment needs none",

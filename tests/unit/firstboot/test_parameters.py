@@ -64,7 +64,7 @@ def test_lines_as_ovmd_lists_them():
     "data, why",
     [
         (b'{"a":"1"}\n{"b":"\xff"}\n', "line 2 of the parameters is not UTF-8: write such bytes as JSON escapes"),
-        (b'{"a":"1"}\nb=2\n', "line 2 of the parameters is no JSON$"),
+        (b'{"a":"1"}\nb=2\n', "line 2 of the parameters is no JSON: write it as an object, as in "),
         (b'{"a":"1"}\n\n["b"]', "line 3 of the parameters is no JSON object"),
         (b'{"a":["1"]}', "line 1 of the parameters has a value of 'a' that is no text"),
         (b'{"a":null}', "line 1 of the parameters has a value of 'a' that is no text"),
@@ -78,7 +78,7 @@ def test_lines_that_cannot_be_understood_show_no_value(data, why):
 
 def test_an_object_is_named_in_errors():
     assert parse_object('{"a": 1.5}', "it") == {"a": "1.5"}
-    with pytest.raises(BadParameters, match="^it is no JSON$"):
+    with pytest.raises(BadParameters, match="^it is no JSON: write it as an object"):
         parse_object("hunter2", "it")
 
 

@@ -54,7 +54,7 @@ def test_a_disc_that_changes(folder):
         put(folder, "nonsense")
         while not said:
             assert select.select([disc], [], [], PATIENCE)[0] and disc.look() is None
-        assert said == ["ovf-env.xml in %s is no XML (line 1: syntax error)" % folder]
+        assert said == ["ovf-env.xml in %s is no XML (line 1: syntax error): see what made this disc" % folder]
         put(folder, DOCUMENT % 3)
         assert looked(disc) == {"a": "3"}
     finally:

@@ -355,7 +355,7 @@ class TestForTheDaemon:
             for _each in range(EVENTS - 100):
                 device.inject(b"VMAPIEvent", b"user")
             assert backend.attend() is True
-        assert {why for _number, why in backend.faults()} == {"too many events wait already"}
+        assert {why for _number, why in backend.faults()} == {"too many events wait already: see that ovmd runs"}
         assert len(backend.faults()) == EVENTS - 200 and len(waiting(state)) == EVENTS
 
     def test_news_of_parameters_are_no_events_and_are_noted(self, device, backend, other, state):

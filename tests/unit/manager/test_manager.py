@@ -12,6 +12,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils import problem
 from ansible_collections.ovm.messaging.plugins.module_utils.manager.dialect import Dialect, event_description
 from ansible_collections.ovm.messaging.plugins.module_utils.manager.errors import (
     BadAnswer,
+    Forbidden,
     InvalidMessage,
     JobFailed,
     JobTimeout,
@@ -697,3 +698,59 @@ def test_with_it_the_connections_end(make_manager, server):
         manager.vms()
     manager.session.get("Vm")  # an urllib3 session opens anew
     assert server.connections == 2
+
+
+# Network interfaces
+
+
+def nic(owner=VM, **more):
+    found = {"id": simple_id("1", "VirtualNic"), "name": "nic", "vmId": simple_id(owner), "macAddress": None}
+    return dict(found, **more)
+
+
+def test_interfaces_are_told_with_what_the_manager_knows_of_their_addresses(manager, server):
+    shape = {"address": "192.0.2.5", "netmask": "255.255.255.0", "configType": "DHCP", "type": "IPV4"}
+    six = {"address": "2001:db8::5", "netmask": "64", "configType": None, "type": "IPV6"}
+    server.say(
+        "GET",
+        "VirtualNic",
+        [
+            nic(macAddress="00:21:F6:00:00:01", ipAddresses=[shape, six]),
+            nic("0004FB00-0006-0000-6F8E-65A5D245EA0C", name=None, ipAddresses=None),
+            nic("other", ipAddresses=[dict(shape, netmask=None), dict(six, netmask="ff::"), dict(shape, netmask="x")]),
+        ],
+    )
+    assert manager.interfaces() == {
+        VM: [
+            {"name": "nic", "mac": "00:21:f6:00:00:01", "addresses": ["192.0.2.5/24", "2001:db8::5/64"]},
+            {"name": "", "mac": "", "addresses": []},
+        ],
+        "other": [{"name": "nic", "mac": "", "addresses": ["192.0.2.5", "2001:db8::5", "192.0.2.5"]}],
+    }
+
+
+def test_interfaces_that_make_no_sense_are_left_out(manager, server):
+    server.say(
+        "GET",
+        "VirtualNic",
+        [
+            None,
+            "nic",
+            nic(vmId=None),
+            {},
+            nic(name=5, macAddress=["x"], ipAddresses={"address": "192.0.2.5"}),
+            nic(ipAddresses=[None, "192.0.2.5", {}, {"address": None}, {"address": "nowhere", "netmask": "24"}]),
+        ],
+    )
+    assert manager.interfaces() == {VM: [dict(name=name, mac="", addresses=[]) for name in ("", "nic")]}
+
+
+def test_a_manager_that_knows_no_interfaces_has_none(manager, server):
+    server.say("GET", "VirtualNic", Reply(refusal("GEN_000003"), 404))
+    assert manager.interfaces() == {}
+    server.say("GET", "VirtualNic", Reply(refusal("AUTH_000006"), 403))
+    with pytest.raises(Forbidden):
+        manager.interfaces()
+    server.say("GET", "VirtualNic", Reply(refusal("GEN_000000"), 400))
+    with pytest.raises(Refused):
+        manager.interfaces()

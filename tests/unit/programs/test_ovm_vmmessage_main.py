@@ -65,7 +65,7 @@ def test_a_defect_is_told_in_one_line_without_any_value(program, monkeypatch, ca
     assert program.main() == 70
     out, err = capfd.readouterr()
     assert out == "" and err.count("\n") == 1 and "SECRET" not in err
-    assert err.startswith("ovm_vmmessage: this is a defect of ovm_vmmessage: ValueError in ")
+    assert err.startswith("ovm_vmmessage: this is a defect of ovm_vmmessage (ValueError in ")
     assert "test_ovm_vmmessage_main.py, line " in err
 
 

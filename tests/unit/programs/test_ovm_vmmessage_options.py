@@ -37,6 +37,7 @@ DEFAULTS = Request(
     query=b"key1",
     log=False,
     quiet=False,
+    verbose=False,
 )
 
 
@@ -72,11 +73,11 @@ def test_every_option():
     words = [
         *("-u", "admin", "-E", "-h", "manager", "-U", "0004fb00-0006", "-k", "-x", "-V", "--", "--quiet", "--log"),
         *("--port=7003", "--ca-file=ca.pem", "--client-cert=c.pem", "--client-key", "k.pem", "--insecure"),
-        *("--timeout=2.5",),
+        *("--timeout=2.5", "--verbose"),
     ]  # fmt: skip
     assert parse(words, {"OVM_PASSWORD": "from the environment"}) == Request(
         "manager", 7003, "admin", "from the environment", "c.pem", "k.pem", "ca.pem", False, 2.5,
-        None, "0004fb00-0006", b"-x", b"--", None, True, True,
+        None, "0004fb00-0006", b"-x", b"--", None, True, True, True,
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def test_a_defect_is_told_in_one_line_without_any_value(ovmd, monkeypatch, capfd
     assert ovmd.main() == 70
     out, err = capfd.readouterr()
     assert out == "" and err.count("\n") == 1 and "SECRET" not in err
-    assert err.startswith("ovmd: this is a defect of ovmd: ValueError in ") and "test_ovmd.py, line " in err
+    assert err.startswith("ovmd: this is a defect of ovmd (ValueError in ") and "test_ovmd.py, line " in err
 
 
 def test_every_option_that_acts_has_an_action(ovmd):

@@ -106,6 +106,11 @@ def test_leaving_by_exit_without_an_error_leaves_the_parameters_and_what_was_cha
     assert (code, answer, told["changed"]) == (0, '{"a": "1"}\n', True)
 
 
+def test_leaving_by_exit_with_nothing_to_hand_on_is_an_error(folder):
+    code, answer, told, _printed = by_program(folder.add("one", "sys.exit(0)"), "configure", given="[]")
+    assert (code, answer, told["message"]) == (1, "", "standard input returned JSON that is not an object")
+
+
 @pytest.mark.parametrize(
     "line, message",
     [
@@ -116,8 +121,8 @@ def test_leaving_by_exit_without_an_error_leaves_the_parameters_and_what_was_cha
         ("raise Failed('no room')", "no room"),
         ("raise Failed()", "it does not say why it failed"),
         ("return parameters", "its function for configure returned dict instead of JSON text: return json.dumps(...)"),
-        ("return '['", "its function for configure returned what is no JSON"),
-        ("return '[' * 100000", "its function for configure returned what is no JSON"),
+        ("return '['", "its function for configure returned what is no JSON: return json.dumps(...)"),
+        ("return '[' * 100000", "its function for configure returned what is no JSON: return json.dumps(...)"),
         ("return '[]'", "its function for configure returned JSON that is not an object"),
     ],
 )
@@ -162,7 +167,7 @@ def test_an_enumerate_function_that_fails_later_does_not_keep_the_script_from_ru
     "returned, message",
     [
         ("{}", "its enumerate function returned JSON that is not an array"),
-        ("nothing", "its enumerate function returned what is no JSON"),
+        ("nothing", "its enumerate function returned what is no JSON: return json.dumps(...)"),
     ],
 )
 def test_an_enumeration_that_is_none(folder, returned, message):
@@ -173,7 +178,7 @@ def test_an_enumeration_that_is_none(folder, returned, message):
 
 def test_a_target_that_it_does_not_know(folder):
     code, _answer, told, _printed = by_program(folder.add("one"), "cleanup")
-    assert code == 1 and told["message"] == "it knows no target 'cleanup'"
+    assert code == 1 and told["message"] == "it knows no target 'cleanup': see what its header enables it for"
 
 
 def test_check_mode_reaches_the_scripts_that_know_of_it_and_no_others(folder):

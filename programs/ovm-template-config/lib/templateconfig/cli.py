@@ -83,7 +83,7 @@ def _perform(options, channels, enumerate_function, targets, check):
             given = channels.read()
             told["password_keys"] = _password_keys(enumerate_function, target, given)
             if target not in targets:
-                raise common.Failed("it knows no target '%s'" % target)
+                raise common.Failed("it knows no target '%s': see what its header enables it for" % target)
             if check or "check" not in options:
                 answer = targets[target](given)
             answer = _json(given if answer is None else answer, dict, "its function for " + target)
@@ -92,7 +92,10 @@ def _perform(options, channels, enumerate_function, targets, check):
     except SystemExit as problem:
         if problem.code is None or problem.code == 0:
             # It says that all is well. So be it, and the parameters are as they were.
-            answer = "[]" if "enumerate" in options else _json(given, dict, "standard input")
+            try:
+                answer = "[]" if "enumerate" in options else _json(given, dict, "standard input")
+            except _Unfit as unfit:
+                message = str(unfit)
         else:
             message = "it called exit(%s)" % (problem.code,)
     except Exception:
@@ -213,7 +216,7 @@ def _json(text, kind, who):
     try:
         found = json.loads(common._native(text))
     except (ValueError, RuntimeError):  # the latter: too deep
-        raise _Unfit("%s returned what is no JSON" % who)
+        raise _Unfit("%s returned what is no JSON: return json.dumps(...)" % who)
     if not isinstance(found, kind):
         raise _Unfit("%s returned JSON that is not %s" % (who, wanted))
     return json.dumps(found)

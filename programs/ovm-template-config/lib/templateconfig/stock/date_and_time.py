@@ -36,7 +36,7 @@ def configure(machine, parameters):
     utc, ntp = boolean(parameters, _UTC), boolean(parameters, _NTP)
     clock = _clock(text(parameters, _CLOCK))
     if clock is not None and not machine.live:
-        raise Failed("%s%s is given, but this system does not run" % (PREFIX, _CLOCK))
+        raise Failed("%s%s is given, but this system does not run: leave it out in an image" % (PREFIX, _CLOCK))
     servers = _servers(words(parameters, _SERVERS))
     local = boolean(parameters, _LOCAL)
     keepers, keeper, settings = [], None, []
@@ -162,7 +162,9 @@ _SERVER_PATTERN = re.compile(r"\s*(server|pool|peer)\s+(?!127\.127\.)")
 def _servers(servers):
     for server in servers or ():
         if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,252}[A-Za-z0-9.:])?|::[A-Fa-f0-9:.]+", server):
-            raise Failed("%s%s has what is no host name or address" % (PREFIX, _SERVERS))
+            raise Failed(
+                "%s%s has what is no host name or address: give names or addresses, with commas" % (PREFIX, _SERVERS)
+            )
     return servers
 
 

@@ -48,9 +48,15 @@ def _check(machine, settings, mode):
         )
     options = (machine.read("/proc/cmdline") or "").split() if machine.live else []
     if "selinux=0" in options:
-        raise Failed("%s is '%s', but the kernel is booted with selinux=0" % (PREFIX + _KEY, mode))
+        raise Failed(
+            "%s is '%s', but the kernel is booted with selinux=0: take that out of its command line"
+            % (PREFIX + _KEY, mode)
+        )
     if "enforcing=1" in options and mode == "permissive":
-        raise Failed("%s is '%s', but the kernel is booted with enforcing=1" % (PREFIX + _KEY, mode))
+        raise Failed(
+            "%s is '%s', but the kernel is booted with enforcing=1: take that out of its command line"
+            % (PREFIX + _KEY, mode)
+        )
 
 
 def _setting(settings, name):

@@ -109,7 +109,7 @@ def _host_key(machine, parameters, name, kind):
     public = _lines(parameters, name + "-pub").strip()
     if not given:
         if public:
-            raise Failed("%s%s-pub is given without %s%s" % (PREFIX, name, PREFIX, name))
+            raise Failed("%s%s-pub is given without %s%s: give both halves" % (PREFIX, name, PREFIX, name))
         return None
     found = _public_half(machine, given)
     if found is None:
@@ -119,9 +119,12 @@ def _host_key(machine, parameters, name, kind):
         )
     kind_found = _kind(found)
     if kind is not None and kind_found != kind:
-        raise Failed("%s%s is a key of type %s, and must be of type %s" % (PREFIX, name, kind_found, kind))
+        raise Failed(
+            "%s%s is a key of type %s, and must be of type %s: give each under the name of its type"
+            % (PREFIX, name, kind_found, kind)
+        )
     if public and _blob(public) != _blob(found):
-        raise Failed("%s%s-pub is not the public half of %s%s" % (PREFIX, name, PREFIX, name))
+        raise Failed("%s%s-pub is not the public half of %s%s: give both of one key" % (PREFIX, name, PREFIX, name))
     return _Key(kind_found, given, (public or found) + "\n", PREFIX + name)
 
 
@@ -130,7 +133,10 @@ def _check_once(keys):
     for key in keys:
         other = seen.setdefault(key.kind, key)
         if other.private != key.private:
-            raise Failed("%s and %s are different keys of one type, %s" % (other.parameter, key.parameter, key.kind))
+            raise Failed(
+                "%s and %s are different keys of one type, %s: give one of them"
+                % (other.parameter, key.parameter, key.kind)
+            )
 
 
 def _public_half(machine, private):
@@ -159,7 +165,9 @@ def _user(machine, parameters, name):
             if members.get("name", "").strip() == name and members.get("action", "add").strip().lower() == "add":
                 return User(name, os.geteuid(), os.getegid(), "", "/home/" + name, "")
     if user is None:
-        raise Failed("%s%s is '%s', and this system has no such user" % (PREFIX, _USER, name))
+        raise Failed(
+            "%s%s is '%s', and this system has no such user: add it first, as user.name.0" % (PREFIX, _USER, name)
+        )
     if not machine.is_directory(user.home):
         raise Failed("%s%s is '%s', whose home directory %s is not there" % (PREFIX, _USER, name, user.home))
     return user
@@ -243,7 +251,7 @@ def _lines(parameters, name):
     """:returns: a value of several lines, the last one ended; empty where it is not given."""
     value = parameters.get(PREFIX + name, "").replace("\r\n", "\n").strip()
     if any((ord(c) < 32 and c not in "\n\t") or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in value):
-        raise Failed("%s%s has a control character, or is no text" % (PREFIX, name))
+        raise Failed("%s%s has a control character, or is no text: give lines of plain text" % (PREFIX, name))
     return value + "\n" if value else ""
 
 
@@ -255,7 +263,7 @@ def _key_lines(parameters, name):
         if not line or line.startswith("#"):
             continue
         if _blob(line) is None:
-            raise Failed("%s%s has a line without a public key" % (PREFIX, name))
+            raise Failed("%s%s has a line without a public key: give one key a line" % (PREFIX, name))
         if line not in result:
             result.append(line)
     return result

@@ -81,7 +81,7 @@ class _Asked:
         self._prefix, self._number, self._values = PREFIX + kind, number, values
         self.name = self._name("name")
         if self.name is None:
-            raise Failed("%s is given without %s" % (self.key(sorted(values)[0]), self.key("name")))
+            raise Failed("%s is given without %s: give both" % (self.key(sorted(values)[0]), self.key("name")))
         self.action = (self._plain("action") or _ADD).lower()
         if self.action not in _ACTIONS:
             raise Failed(
@@ -189,7 +189,7 @@ class _Plan:
             self._step("add the group " + name, "groupadd", *options, name)
         elif one.id not in (None, found.id):
             if found.id == 0:
-                raise Failed("%s would give root's group another number" % one.key("gid"))
+                raise Failed("%s would give root's group another number: leave it out" % one.key("gid"))
             found.id = self._free(self._groups, one, "gid")
             self._step("change the group %s: gid" % name, "groupmod", "--gid", str(one.id), name)
 
@@ -272,7 +272,7 @@ class _Plan:
             if one.name not in known and one.new_name in known:
                 return one.new_name
             if one.name in known and one.new_name in known:
-                raise Failed("%s is the name of another %s" % (one.key("new-name"), kind))
+                raise Failed("%s is the name of another %s: choose one that is free" % (one.key("new-name"), kind))
         if one.name not in known:
             raise Failed("there is no %s '%s': use the action add" % (kind, one.name))
         if not one.new_name or one.new_name == one.name:
@@ -292,7 +292,7 @@ class _Plan:
     def _free(self, known, one, member):
         for name, other in known.items():
             if other.id == one.id:
-                raise Failed("%s is the number of '%s' already" % (one.key(member), name))
+                raise Failed("%s is the number of '%s' already: choose one that is free" % (one.key(member), name))
         return one.id
 
     def _group_named(self, text, key):

@@ -223,7 +223,7 @@ def _method(values, number, addresses):
                 % (key(member, number), key("bootproto", number))
             )
         if member in values and not addresses:
-            raise Failed("%s is given without %s" % (key(member, number), key("ipaddr", number)))
+            raise Failed("%s is given without %s: give both, or neither" % (key(member, number), key("ipaddr", number)))
     # 'none' with an address is how some settings' files say 'static'.
     return STATIC if addresses else given
 

@@ -7,6 +7,7 @@ A home, since it fills ~/.ansible with virtual environments, and takes pip's boo
 from there if one is found, rather than from a site that not everybody can reach.
 """
 
+import fcntl
 import os
 import pathlib
 import re
@@ -31,13 +32,14 @@ sys.exit(main(["install", "--quiet", "--ignore-installed"] + arguments))
 """
 
 
-def copy_tree():
+def copy_tree(name):
     """Copy the files that git has or would add.
 
+    :param str name: of the copy, so that what runs side by side has its own each.
     :returns: the copy.
     :rtype: pathlib.Path
     """
-    tree = CACHE / "ansible-test" / "ansible_collections" / "ovm" / "messaging"
+    tree = CACHE / "ansible-test" / name / "ansible_collections" / "ovm" / "messaging"
     shutil.rmtree(tree, ignore_errors=True)
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -49,8 +51,27 @@ def copy_tree():
             shutil.copy2(ROOT / name, tree / name, follow_symlinks=False)
     # ansible-test asks git which files are ignored.
     subprocess.run(["git", "init", "--quiet"], cwd=tree, check=True)
+    # Tests find what the lab is made of in the cache, as in a clone. A link is no folder to .gitignore.
+    (tree / ".cache").symlink_to(CACHE)
+    (tree / ".git" / "info").mkdir(exist_ok=True)
+    (tree / ".git" / "info" / "exclude").write_text("/.cache\n")
     subprocess.run(["git", "add", "--all"], cwd=tree, check=True)
     return tree
+
+
+def claim(name):
+    """Wait until nobody else runs ansible-test on that copy; it is this process's then, and that of what replaces it.
+
+    :param str name: of the copy.
+    """
+    (CACHE / "ansible-test").mkdir(exist_ok=True)
+    lock = os.open(CACHE / "ansible-test" / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"toolchain.ansible_test: waiting for another ansible-test {name}", file=sys.stderr)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    os.set_inheritable(lock, True)
 
 
 def make_home():
@@ -107,8 +128,10 @@ def environment(home):
 
 
 def main():
+    name = sys.argv[1] if len(sys.argv) > 1 else "help"
+    claim(name)
     home = make_home()
-    os.chdir(copy_tree())
+    os.chdir(copy_tree(name))
     os.execvpe("ansible-test", ["ansible-test", *sys.argv[1:]], environment(home))
 
 

@@ -56,12 +56,12 @@ _FONTS = """<?xml version="1.0"?>
 class Browser:
     """A running Chromium with a profile of its own; a context manager.
 
-    :param str ca: path of the certificate that it takes a server's word by.
+    :param str ca: path of the certificate that it takes a server's word by; not for servers without TLS.
     :ivar driver: selenium's WebDriver.
     :raises LabError: there is no Chromium and none can be had, or it does not start.
     """
 
-    def __init__(self, ca, width=1000, height=800):
+    def __init__(self, ca=None, width=1000, height=800):
         self._home = tempfile.mkdtemp(prefix="ovm-browser-")
         self._log = os.path.join(self._home, "driver.log")
         try:
@@ -94,7 +94,8 @@ class Browser:
         options.set_capability("unhandledPromptBehavior", "ignore")
         for flag in (*FLAGS, *flags, "--user-data-dir=" + os.path.join(self._home, "profile")):
             options.add_argument(flag)
-        options.add_argument("--ignore-certificate-errors-spki-list=" + _key_of(ca))
+        if ca:
+            options.add_argument("--ignore-certificate-errors-spki-list=" + _key_of(ca))
         # Where no driver is named, selenium looks for one in the net.
         environment = dict(os.environ, HOME=self._home, TMPDIR=self._home, SE_OFFLINE="true", LC_ALL="C.UTF-8")
         driver = shutil.which("chromedriver")
@@ -156,6 +157,11 @@ class Browser:
         taken = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
         with open(path, "wb") as stream:
             stream.write(base64.b64decode(taken["data"]))
+
+    def be_a_phone(self, width=360, height=740):
+        """Show pages as a phone's browser does, from now on."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": True}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def overflow(self):
         """By how many pixels the page is wider than the window."""

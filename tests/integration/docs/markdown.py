@@ -12,9 +12,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 NOTHING_TO_RUN = ("text", "mermaid", "dot")
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`\n]*)$")
 #: "Save this as `site.yml`:" before a block says that the block is that file.
-_NAMED = re.compile(r"`(?P<name>[\w./-]*[\w-]+\.[\w.-]+)`:\s*$")
+_NAMED = re.compile(r"(?:[Tt]his as `(?P<this>[\w./-]+)`|`(?P<name>[\w./-]*[\w-]+\.[\w.-]+)`):\s*$")
 _PROMPT = re.compile(r"^(?P<prompt>(?P<place>[\w.-]*)[$#]) (?P<command>.*)$")
-_INLINE = re.compile(r"`(ansible(?:-[a-z]+)? [^`]+)`")
+#: A word in capitals stands for something: `ansible-doc NAME` is no command yet.
+_FORM = re.compile(r"(?<![A-Z_$])\b[A-Z]{3,}\b")
+_INLINE = re.compile(r"`(ansible(?:-playbook|-doc|-inventory)? [^`]+)`")
 
 
 @dataclasses.dataclass
@@ -82,13 +84,18 @@ class Block:
 class Page:
     """A page.
 
-    :ivar str name: its path in the repository.
+    :param str name: its path in the repository.
+    :param str text: what it says.
     :ivar list blocks: in their order.
     """
 
-    def __init__(self, path):
-        self.name = pathlib.Path(path).relative_to(ROOT).as_posix()
-        self.blocks = list(_blocks(pathlib.Path(path).read_text(encoding="utf-8")))
+    def __init__(self, name, text):
+        self.name, self.blocks = name, list(_blocks(text))
+
+    @classmethod
+    def of(cls, path):
+        """:param pathlib.Path path: where it is."""
+        return cls(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
 
     def names_later(self, block):
         """Whether a command after a block names its file, so that this is how it is used."""
@@ -117,7 +124,7 @@ def _blocks(text):
                 named = _NAMED.search(before)
                 body = "".join(each[len(fence["indent"]) :] + "\n" for each in lines)
                 words = fence["info"].split() or [""]
-                yield Block(words[0].strip("{}"), body, start, heading, named and named["name"])
+                yield Block(words[0].strip("{}"), body, start, heading, named and (named["this"] or named["name"]))
                 fence, before = None, ""
             else:
                 lines.append(line)
@@ -130,6 +137,8 @@ def _blocks(text):
                 heading = line.lstrip("# ")
             before = line if line.strip() else before
             for inline in _INLINE.finditer(line):
+                if _FORM.search(inline[1]):
+                    continue
                 yield Block("inline", inline[1] + "\n", number, heading)
     if fence:
         raise ValueError("line %d: a block that does not end" % start)

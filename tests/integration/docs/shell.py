@@ -15,7 +15,7 @@ import termios
 import time
 
 #: Seconds that a command may take on a machine under load.
-PATIENCE = 300
+PATIENCE = 180
 
 
 class ShellError(AssertionError):

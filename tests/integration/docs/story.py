@@ -16,6 +16,7 @@ class Story:
 
     :ivar guests: names of virtual machines.
     :ivar daemons: whether ovmd runs in each of them.
+    :ivar gateway: whether there is a gateway, which is the manager.
     :ivar root: whose prompt ``#`` is: a guest's name, or ``dom0``.
     :ivar environment: which variables of the gateway's clients the reader has set before.
     :ivar variables: of Ansible, which the reader's inventory or vault has.
@@ -30,10 +31,14 @@ class Story:
     :ivar checked: blocks of variables and data: a function of the world and the block.
     :ivar elsewhere: what another test runs: its file in the repository, and a text there.
     :ivar nowhere: what no test runs, and why.
+    :ivar clone: whether the reader's folder stands for a clone: its toolchain is there.
+    :ivar setup: what happens before all: a function of the world.
+    :ivar end: what has to happen after all, in any case.
     """
 
     guests: tuple = ("web1", "web2")
     daemons: bool = True
+    gateway: bool = True
     root: str = "web1"
     environment: tuple = ("OVM_HOST", "OVM_PORT", "OVM_USER", "OVM_PASSWORD", "OVM_CA_FILE")
     variables: dict = dataclasses.field(default_factory=dict)
@@ -48,7 +53,9 @@ class Story:
     checked: dict = dataclasses.field(default_factory=dict)
     elsewhere: dict = dataclasses.field(default_factory=dict)
     nowhere: dict = dataclasses.field(default_factory=dict)
+    clone: bool = False
     setup: typing.Callable = None
+    end: typing.Callable = None
 
     def __post_init__(self):
         self._used = set()
@@ -60,7 +67,7 @@ class Story:
         :param str text: of the block or command.
         """
         for fragment, value in getattr(self, kind).items():
-            if fragment in text:
+            if fragment in text + "\n":
                 self._used.add((kind, fragment))
                 return value
         return None

@@ -12,7 +12,7 @@ from .runner import Runner, excuses
 from .story import STORIES, path_of, story_of
 from .world import World
 
-PAGES = [Page(path) for path in pages()]
+PAGES = [Page.of(path) for path in pages()]
 
 
 @pytest.mark.timeout(1200)

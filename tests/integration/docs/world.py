@@ -38,6 +38,8 @@ _OVMD = """\
 [ $# -gt 0 ] || set -- --pid-file={root}/run/ovmd.pid
 exec {root}/usr/sbin/ovmd "$@"
 """
+#: A time zone as small as they come.
+_UTC = b"TZif" + b"\0" * 16 + b"".join(n.to_bytes(4, "big") for n in (0, 0, 0, 0, 1, 4)) + b"\0" * 6 + b"UTC\0"
 _WITH = """\
 #!/bin/sh
 exec env {variables} {command} "$@"
@@ -52,12 +54,12 @@ class World:
     :ivar pathlib.Path root: what is ``/`` to the page.
     :ivar pathlib.Path folder: the reader's folder.
     :ivar dict guests: name -> lab.guest.Guest.
-    :ivar Gateway gateway: the manager.
+    :ivar Gateway gateway: the manager, or None.
     """
 
     def __init__(self, story, programs):
         self.story, self._programs = story, programs
-        self.guests, self._shells, self._helpers = {}, {}, []
+        self.guests, self._shells, self._helpers, self.gateway = {}, {}, [], None
         self._stack = contextlib.ExitStack()
 
     def __enter__(self):
@@ -71,12 +73,16 @@ class World:
             for number, name in enumerate(self.story.guests, 5):
                 self.guests[name] = Guest(self.daemon, number, name=name)
                 self._install(name)
-            self.gateway = self._stack.enter_context(Gateway(self.daemon))
-            shutil.copy(self.gateway.ca, self.root / "etc/ssl/certs/manager.pem")
+            if self.story.gateway:
+                self.gateway = self._stack.enter_context(Gateway(self.daemon))
+                for place in ("etc/ssl", "etc/ssl/certs"):
+                    shutil.copy(self.gateway.ca, self.root / place / "manager.pem")
             self._tell_ansible()
             for name, content in self.story.files.items():
                 self.write(name, content)
             self._stack.callback(self._end)
+            if self.story.end:
+                self._stack.callback(self.story.end, self)
             if self.story.daemons:
                 for name in self.guests:
                     self.start_daemon(name)
@@ -100,12 +106,15 @@ class World:
         """A text that was printed here as the page has it."""
         for written, here in self.story.replace.items():
             text = text.replace(here.format(root=self.root), written)
-        text = text.replace(str(self.root), "").replace("localhost:%d" % self.gateway.port, MANAGER)
+        text = text.replace(str(self.root), "")
+        if self.gateway:
+            text = text.replace("localhost:%d" % self.gateway.port, MANAGER)
         return re.sub(r"\blocalhost(?= ?port| \()|(?<=at )localhost\b|(?<=https://)localhost\b", MANAGER, text)
 
     def write(self, name, content, mode=0o644):
         """Put a file where the page has it; a relative name is in the reader's folder."""
         path = self.folder / self.real(name)
+        assert path.resolve().is_relative_to(self.root.resolve()), "%s is not of this world" % name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.real(content), encoding="utf-8")
         path.chmod(mode)
@@ -151,10 +160,16 @@ class World:
         self._helpers.append(helper)
         return helper
 
-    def answer(self, place, key, answer):
-        """Have a guest's own program wait for a key, and set a parameter then: ``answer`` is its ``KEY=VALUE``."""
-        script = "until ovmd -g %s >/dev/null 2>&1; do sleep 0.3; done; ovmd -p %s"
-        self.background(place, script % (shlex.quote(key), shlex.quote(answer)))
+    def answer(self, place, question, answer):
+        """Have a guest's own program wait for a parameter, and set one then.
+
+        :param str question: its key, or ``KEY=VALUE``.
+        :param str answer: a ``KEY=VALUE``.
+        """
+        key, wants, value = question.partition("=")
+        found = '"$(ovmd -g %s 2>/dev/null)"' % shlex.quote(key)
+        condition = "%s = %s" % (found, shlex.quote(value)) if wants else "-n %s" % found
+        self.background(place, "until [ %s ]; do sleep 0.3; done; ovmd -p %s" % (condition, shlex.quote(answer)))
 
     def heard(self, name, key):
         """Return once the manager has a message of a guest with this key."""
@@ -182,6 +197,9 @@ class World:
             (self.root / name).mkdir(parents=True)
         (self.root / "root").chmod(0o700)
         (self.root / "usr/sbin").mkdir(parents=True)
+        if self.story.clone:
+            # Not the rest of it: a bootstrap that is run by way of links takes this for another clone.
+            (self.folder / ".cache").symlink_to(os.environ["OVM_CACHE"])
         for program in self._programs.iterdir():
             shutil.copy2(program, self.root / "usr/sbin" / program.name)
         scripts = self.root / "etc/template.d/scripts"
@@ -190,8 +208,17 @@ class World:
             text = script.read_text(encoding="utf-8")
             (scripts / script.name).write_text("#!%s\n%s" % (sys.executable, text.partition("\n")[2]), encoding="utf-8")
             (scripts / script.name).chmod(0o755)
+        zones = self.root / "usr/share/zoneinfo/Europe"
+        zones.mkdir(parents=True)
+        for city in ("Berlin", "Oslo"):
+            (zones / city).write_bytes(_UTC)
         # The machine that the stock scripts configure.
         (self.root / "etc/os-release").write_text("ID=debian\n", encoding="utf-8")
+        unit = self.root / "usr/lib/systemd/system/systemd-networkd.service"
+        wanted = self.root / "etc/systemd/system/multi-user.target.wants/systemd-networkd.service"
+        for path in (unit, wanted):
+            path.parent.mkdir(parents=True)
+            path.write_text("", encoding="utf-8")
 
     def _install(self, name):
         """Make what a guest's shell and Ansible's connection to it take."""
@@ -223,7 +250,7 @@ class World:
     def _of_dom0(self):
         return {
             "XENSTORED_PATH": self.daemon.path,
-            "OVM_GATEWAY_DIR": self.gateway.directory,
+            "OVM_GATEWAY_DIR": self.gateway.directory if self.gateway else str(self.root / "var/lib/ovm-gateway"),
             "PATH": "%s:%s:%s" % (self.root / "bin", self.root / "usr/sbin", os.environ["PATH"]),
         }
 
@@ -245,7 +272,7 @@ class World:
             return dict(base, **self._of_guest(place))
         if place == "dom0":
             return dict(base, **self._of_dom0())
-        known = dict(self.gateway.environment(), OVM_HOST="localhost")
+        known = dict(self.gateway.environment(), OVM_HOST="localhost") if self.gateway else {}
         return dict(
             base,
             PATH="%s:%s" % (self.root / "usr/sbin", os.environ["PATH"]),
@@ -268,7 +295,8 @@ class World:
         self._script(self.root / "bin/python", _WITH.format(variables=variables, command=sys.executable))
         hosts["dom0"] = dict(local, ansible_python_interpreter=str(self.root / "bin/python"))
         known = dict.fromkeys(_SECRETS, "not-a-secret-here")
-        known.update(dict.fromkeys(("manager_password", "vault_manager_password"), self.gateway.password))
+        if self.gateway:
+            known.update(dict.fromkeys(("manager_password", "vault_manager_password"), self.gateway.password))
         known.update(self.story.variables, ansible_become=False)
         (self.root / "world.json").write_text(json.dumps({"vars": known, "hosts": hosts}), encoding="utf-8")
         arguments = '"$@" --config %s/etc/ovm-gateway/ovm-gateway.conf' % self.root

@@ -1,0 +1,10 @@
+# SPDX-FileCopyrightText: 2026 The ovm.messaging authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from tests.integration.docs.story import Story
+
+STORY = Story(
+    guests=(),
+    gateway=False,
+    environment=(),
+    elsewhere={"- ovm.messaging.ovmd": ("extensions/molecule/default/converge.yml", "ovm.messaging.ovmd")},
+)

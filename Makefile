@@ -11,7 +11,7 @@ LINT := tests/bootstrap --lint
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity format bench programs xen xen-boot xen-shell molecule network fresh clean
+.PHONY: help demo test lint sanity gates format bench docs programs xen xen-boot xen-shell eda matrix molecule network fresh release clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -30,12 +30,18 @@ lint: ## check style, types, docs and licences
 sanity: ## run ansible-test sanity on a copy of the tree
 	@$(LINT) python -m toolchain.ansible_test sanity --color no $(ARGS)
 
+gates: ## pass the ecosystem's gates: build, install and use it, galaxy-importer, ansible-test units and integration
+	@$(LINT) python -m toolchain.gates $(ARGS)
+
 format: ## let ruff put the Python files into shape
 	@$(LINT) ruff check --fix-only --quiet .
 	@$(LINT) ruff format .
 
 bench: ## measure against the alternatives
 	@$(RUN) python -m bench $(ARGS)
+
+docs: ## build the site and the man pages into build/, and look at them in a real browser
+	@tests/bootstrap --docs python -m toolchain.docs_site $(ARGS)
 
 programs: ## build the command lines as single files, into build/
 	@mkdir -p build
@@ -50,6 +56,12 @@ xen-boot: ## of these, only that guests boot and messages go both ways
 xen-shell: ## boot real Xen with two guests, and leave it to you
 	@$(RUN) python -m lab.xen $(or $(ARGS),shell)
 
+eda: ## run rulebooks with a real ansible-rulebook (fetches it, and a Java)
+	@$(RUN) python -m toolchain.eda $(ARGS)
+
+matrix: ## run all modules by every supported ansible-core, on every Python, with both XenStore daemons
+	@$(RUN) python -m toolchain.matrix $(ARGS)
+
 molecule: ## try the roles on real systemd, in containers (as root: it needs podman)
 	@tests/bootstrap --molecule molecule test $(or $(ARGS),--all)
 
@@ -58,6 +70,9 @@ network: ## try the network scripts on each kind of network, in containers (as r
 
 fresh: ## prove the README in a bare Debian system (as root: it needs podman)
 	@$(RUN) python -m toolchain.fresh $(ARGS)
+
+release: ## make the changelog of a release out of its fragments
+	@$(LINT) python -m toolchain.release $(ARGS)
 
 clean: ## remove the toolchain and all that was made from it
 	@cache=$${OVM_CACHE:-.cache}; if grep -qs 'ovm\.messaging' "$$cache/CACHEDIR.TAG"; then rm -rf "$$cache"; fi

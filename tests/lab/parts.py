@@ -27,6 +27,12 @@ WANTED = re.compile(r"(libxen|xen-utils-|xenstore-utils|libbz2|liblzma|liblzo|li
 #: The browser, what drives it, and letters for it to draw.
 CHROMIUM = ("chromium", "chromium-driver", "fonts-liberation")
 
+#: Javas that run ansible-rulebook, the best one first.
+JAVAS = tuple("openjdk-%d-jre-headless" % version for version in (17, 21, 25))
+
+#: Shells, and what completes words in bash.
+SHELLS = ("bash-completion", "fish", "zsh")
+
 #: What makes images of discs.
 DISCS = "genisoimage"
 
@@ -114,6 +120,41 @@ def mmdebstrap():
     return _command("mmdebstrap", "mmdebstrap")
 
 
+def mandoc():
+    """What shows and checks man pages: a command to which arguments are added, and its environment.
+
+    :rtype: tuple of list and dict
+    :raises LabError: it cannot be had; with a remedy.
+    """
+    return _command("mandoc", "mandoc")
+
+
+def java():
+    """The home of a Java 17 or newer: this system's, or one that is fetched.
+
+    :rtype: str
+    :raises LabError: it cannot be had; with a remedy.
+    """
+    for home in (os.environ.get("JAVA_HOME"), shutil.which("java")):
+        program = home if home and os.path.basename(home) == "java" else os.path.join(home or "", "bin", "java")
+        if os.access(program, os.X_OK):
+            asked = run([program, "-XshowSettings:properties", "-version"])
+            found = dict(re.findall(r"^ *(java[.\w]*) = (.+)$", asked.stderr, re.M))
+            if float(found.get("java.specification.version", 0)) >= 17:
+                return found["java.home"]
+    (home,) = glob.glob(os.path.join(_unpacked("java", _fetch_java), "usr/lib/jvm/java-*-openjdk-*/lib/server"))
+    return os.path.dirname(os.path.dirname(home))
+
+
+def shells():
+    """The folder with zsh, fish, bash-completion and the libraries that they need; fetched if need be.
+
+    :rtype: str
+    :raises LabError: they cannot be had; with a remedy.
+    """
+    return _unpacked("shells", _fetch_shells)
+
+
 def _command(name, package):
     installed = shutil.which(name)
     if installed:
@@ -187,6 +228,36 @@ def _fetch_chromium(place):
             "there is no Chromium, and it cannot be fetched: %s; or have the programs chromium and chromedriver "
             "on the PATH (on Debian as root: apt-get install chromium chromium-driver)" % problem
         ) from problem
+
+
+def _fetch_java(place):
+    try:
+        apt = Apt(place, "/var/lib/dpkg/status")
+        offered = set(apt.run("apt-cache", "pkgnames", "openjdk-").stdout.split())
+        names = [name for name in JAVAS if name in offered]
+        if not names:
+            raise LabError("apt offers none of the packages %s%s" % (" ".join(JAVAS), last_error(apt.updated)))
+        apt.unpack([name for name in apt.needed(names[0]) if name.startswith("openjdk-")])
+    except LabError as problem:
+        raise LabError(
+            "there is no Java 17, and it cannot be fetched: %s; or install one, and name it in JAVA_HOME" % problem
+        ) from problem
+    # Its settings are links into /etc.
+    root = os.path.join(place, "root")
+    for folder, folders, files in os.walk(os.path.join(root, "usr/lib/jvm")):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            target = os.readlink(path) if os.path.islink(path) else ""
+            if target.startswith("/") and os.path.lexists(root + target):
+                os.unlink(path)
+                os.symlink(os.path.relpath(root + target, folder), path)
+
+
+def _fetch_shells(place):
+    # As if nothing were installed: bash-completion counts as missing where it is not, so that all is in one folder.
+    apt = Apt(place, "/dev/null")
+    wanted = re.compile(r"(bash-completion|fish|zsh|libpcre|libtinfo|libncurses|libcap|libgdbm)")
+    apt.unpack([name for name in apt.needed(*SHELLS) if wanted.match(name)])
 
 
 def _fetch_command(place, package):

@@ -62,7 +62,7 @@ def test_what_a_program_returns_is_its_exit_code(returned, code):
         ),
         (ReaderGone(), -signal.SIGPIPE, ""),
         (KeyboardInterrupt(), -signal.SIGINT, ""),
-        (ValueError("SECRET\nSECRET"), 70, "prog: this is a defect of prog: ValueError in "),
+        (ValueError("SECRET\nSECRET"), 70, "prog: this is a defect of prog (ValueError in "),
     ],
 )
 def test_every_end_has_an_exit_code_and_at_most_one_line(problem, code, said):

@@ -33,6 +33,7 @@ def test_without_reports_nothing_is_known():
     assert not there.present
     assert there.holds(b"app.port", b"5432") is None
     assert there.holds_key(b"app.port") is None
+    assert there.holds_secret(b"app.port") is False
     assert there.configuration() == {}
 
 
@@ -56,6 +57,7 @@ def test_nothing_of_a_secret_is_reported_but_that_it_is_held(key, marked):
     there = received((name, value))
     assert there.holds(key, b"s3cret") is None
     assert there.holds_key(key) is True
+    assert there.holds_secret(key) and not there.holds_secret(b"another")
 
 
 def test_digests_are_salted_and_fit_one_key_and_value_only():

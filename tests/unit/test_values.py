@@ -82,3 +82,13 @@ def test_messages_keep_their_order():
 
 def test_bytes_that_are_no_text_have_none():
     assert values.text(b"\xff") is None and values.key_text(b"a\xff") == r"a\xff"
+
+
+def test_times_are_iso_8601_in_utc_as_far_as_calendars_go():
+    assert values.iso(0) == "1970-01-01T00:00:00.000Z" and values.iso(1769862600.1239) == "2026-01-31T12:30:00.123Z"
+    for nothing in (None, "x", float("nan"), float("inf"), 1e20, -1e20):
+        assert values.iso(nothing) is None
+
+
+def test_text_from_elsewhere_can_be_written():
+    assert values.clean("a\udcffb") == "a\\udcffb" and values.clean("ä") == "ä" and values.clean(5) == "5"

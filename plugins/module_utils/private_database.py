@@ -76,30 +76,33 @@ class PrivateDatabase:
                     "the directory %s of the %s belongs to, or is writable by, other users" % (directory, self._what),
                     "use a directory of root's alone: it holds secrets",
                 )
-            self._make_file()
+            make_file(self.path)
         except OSError as problem:
             raise self.error(
                 "the %s %s cannot be opened (%s)" % (self._what, self.path, problem.strerror),
                 "run this as root" if isinstance(problem, PermissionError) else "see that its directory can be made",
             ) from problem
 
-    def _make_file(self):
-        """Make the file, if need be, for its owner only: SQLite's own would be readable for everybody.
 
-        It is never opened here. Its end would be the end of all locks that this process has on it by SQLite, and
-        then others take our write-ahead log away.
-        """
-        try:
-            os.mknod(self.path, stat.S_IFREG | 0o600)
-        except FileExistsError:
-            pass
-        mode = os.lstat(self.path).st_mode
-        if stat.S_ISLNK(mode):
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        if stat.S_IMODE(mode) != 0o600:
-            os.chmod(self.path, 0o600)  # it may have come from a backup; its journals take after it
-        if not os.access(self.path, os.R_OK | os.W_OK, effective_ids=True):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+def make_file(path: str) -> None:
+    """Make a database's file, if need be, for its owner only: SQLite's own would be readable for everybody.
+
+    It is never opened here. Its end would be the end of all locks that this process has on it by SQLite, and
+    then others take our write-ahead log away.
+
+    :raises OSError: it cannot be made, or not be used.
+    """
+    try:
+        os.mknod(path, stat.S_IFREG | 0o600)
+    except FileExistsError:
+        pass
+    mode = os.lstat(path).st_mode
+    if stat.S_ISLNK(mode):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    if stat.S_IMODE(mode) != 0o600:
+        os.chmod(path, 0o600)  # it may have come from a backup; its journals take after it
+    if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 class _Translated:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import sqlite3
 
+from ..private_database import make_file
 from .errors import BadCheckpoint
 
 _SCHEMA = 1
@@ -112,11 +113,8 @@ class Checkpoint:
 
     @staticmethod
     def _make(path):
-        """Make the file, for its owner only: SQLite's own would be readable for everybody."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            os.close(os.open(path, flags, 0o600))
-            os.chmod(path, 0o600)
+            make_file(path)
         except OSError as problem:
             raise BadCheckpoint(
                 "the checkpoint %s cannot be opened (%s)" % (path, problem.strerror),

@@ -3,6 +3,8 @@
 """News of guests, over a carrier in memory and by its clock."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -310,6 +312,19 @@ def test_a_checkpoint_is_one_watchs_alone(tmp_path):
         Checkpoint(path)
     first.close()
     Checkpoint(path).close()
+
+
+def test_who_was_refused_has_not_unlocked_it_for_other_processes(tmp_path):
+    """Whoever opens and closes the file beside SQLite takes all locks from this process."""
+    path = str(tmp_path / "checkpoint")
+    first = Checkpoint(path)
+    with pytest.raises(BadCheckpoint, match="another process uses it"):
+        Checkpoint(path)
+    other = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+    done = subprocess.run([sys.executable, "-c", other, path], capture_output=True, text=True, check=False)
+    assert "database is locked" in done.stderr
+    first.close()
+    subprocess.run([sys.executable, "-c", other, path], check=True)
 
 
 def test_checkpoints_that_cannot_be_used_say_what_to_do(tmp_path):

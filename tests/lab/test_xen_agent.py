@@ -4,6 +4,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,9 @@ import pytest
 
 from ansible_collections.ovm.messaging.programs import build
 from lab import LabError
+from lab.xen import agent as agent_module
 from lab.xen.agent import Agent
+from lab.xen.machine import wait_until
 
 PROGRAMS = pathlib.Path(build.ROOT, "tests", "xen", "programs")
 #: A program with functions that a test may have called.
@@ -28,6 +31,19 @@ def end():
     os._exit(7)
 def sleep(seconds):
     time.sleep(seconds)
+def begin():
+    number = os.fork()
+    if not number:
+        time.sleep(60)
+        os._exit(0)
+    return number
+def detach():
+    number = os.fork()
+    if not number:
+        os.setpgid(0, 0)
+        time.sleep(60)
+        os._exit(0)
+    return number
 """
 
 
@@ -42,6 +58,8 @@ def agent(tmp_path):
         stderr=subprocess.PIPE,
         encoding="utf-8",
     )
+    # As with ssh, whose master holds the streams: what is told is that nobody asks any more.
+    process.terminate = lambda: None
     with Agent("here", process) as running:
         yield running
 
@@ -73,3 +91,33 @@ def test_it_may_take_too_long(agent):
     with pytest.raises(LabError, match=r"something\.sleep is not done after 0 s"):
         agent("something.sleep", 0.2, seconds=60)
     assert time.monotonic() - started < 30
+
+
+def test_it_ends_whatever_it_does_with_all_that_it_has_begun(agent):
+    child = agent("something.begin")
+    agent.begin("something.sleep", seconds=60)
+    started = time.monotonic()
+    agent.close()
+    assert time.monotonic() - started < 30
+    # Nobody here is its parent, and some inits reap nobody.
+    wait_until(lambda: not alive(child), 30, "the child has ended")
+
+
+def test_it_ends_even_if_somebody_keeps_its_streams(agent, monkeypatch):
+    monkeypatch.setattr(agent_module, "_LAST_WORDS", 0.2)
+    child = agent("something.detach")
+    started = time.monotonic()
+    agent.close()
+    try:
+        assert time.monotonic() - started < 30 and alive(child)
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def alive(number):
+    """Whether a process is there and is no zombie."""
+    try:
+        status = pathlib.Path("/proc/%d/stat" % number).read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"

@@ -17,6 +17,8 @@ from .. import LabError
 #: Seconds that a call may take when nothing else is said.
 PATIENCE = 120.0
 _ENDED = object()
+# Seconds for what was said to come to its end.
+_LAST_WORDS = 5.0
 
 
 class Agent:
@@ -110,7 +112,8 @@ class Agent:
             self._process.stdin.close()
         self._process.terminate()
         self._process.wait()
-        for thread in self._threads:
-            thread.join(5.0)
-        self._process.stdout.close()
-        self._process.stderr.close()
+        for thread, stream in zip(self._threads, (self._process.stdout, self._process.stderr)):
+            thread.join(_LAST_WORDS)
+            # Somebody else may hold the other end. While it is read, closing it would wait for that, too.
+            if not thread.is_alive():
+                stream.close()

@@ -9,8 +9,18 @@ A line of JSON comes in, ``[program, function, arguments by name]``, and one goe
 import importlib
 import json
 import os
+import queue
+import signal
 import sys
+import threading
 import traceback
+
+
+def listen(questions, asked):
+    """Take what comes in, and end with whoever asks, whatever is being done, with all processes that it has begun."""
+    for line in questions:
+        asked.put(line)
+    os.killpg(0, signal.SIGKILL)
 
 
 def main():
@@ -21,9 +31,12 @@ def main():
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
+    os.setpgid(0, 0)
+    asked = queue.Queue()
+    threading.Thread(target=listen, args=(questions, asked), daemon=True).start()
     print(json.dumps(["ready", os.getpid()]), file=answers, flush=True)
-    for line in questions:
-        program, function, arguments = json.loads(line)
+    while True:
+        program, function, arguments = json.loads(asked.get())
         try:
             answer = ["done", getattr(importlib.import_module(program), function)(**arguments)]
         except Exception:

@@ -40,9 +40,9 @@ def begin():
 def detach():
     number = os.fork()
     if not number:
-        os.setpgid(0, 0)
         time.sleep(60)
         os._exit(0)
+    os.setpgid(number, number)
     return number
 """
 

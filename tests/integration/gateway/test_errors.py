@@ -147,6 +147,8 @@ def test_arguments_of_sending(client, guest, refuses_to_send):
 
 
 def test_a_vm_that_does_not_run(client, guest, until):
+    # What has ended is listed only if it was seen running.
+    until(lambda: client.read("/Vm"))
     guest.destroy()
     until(lambda: client.read("/Vm")[0]["vmRunState"] == "STOPPED")
     answer = client.refused("PUT", SEND % guest.uuid, json=[{"key": "a", "value": "1"}])

@@ -26,6 +26,7 @@ class World(Memory):
     def __init__(self, *names, **options):
         super().__init__(*names, **options)
         self.happened, self.reach, self.closed = [], 100, 0
+        self.watches = []
 
     def say(self, key, value, vm="web1"):
         super().say(key, value, vm)
@@ -67,11 +68,16 @@ class Host(World):
 
 @pytest.fixture
 def world():
-    return World("web1", "web2")
+    made = World("web1", "web2")
+    yield made
+    for watch in made.watches:
+        watch.close()
 
 
 def watching(world, checkpoint=None, wanted=None, since=BEGINNING):
-    return Watch(lambda: world, checkpoint or Checkpoint(), wanted, since, clock=lambda: world.clock)
+    watch = Watch(lambda: world, checkpoint or Checkpoint(), wanted, since, clock=lambda: world.clock)
+    world.watches.append(watch)
+    return watch
 
 
 def told(watch):
@@ -352,7 +358,9 @@ def test_checkpoints_that_cannot_be_used_say_what_to_do(tmp_path):
     ],
 )
 def test_what_sqlite_says_has_a_remedy(said, remedy):
-    assert remedy in str(Checkpoint()._problem(OSError(said)))
+    checkpoint = Checkpoint()
+    assert remedy in str(checkpoint._problem(OSError(said)))
+    checkpoint.close()
 
 
 def test_a_failed_note_leaves_nothing_half_done(world):
@@ -363,3 +371,4 @@ def test_a_failed_note_leaves_nothing_half_done(world):
     assert checkpoint.passed("vm") == set()
     checkpoint.note("vm", [b"mark"])
     assert checkpoint.passed("vm") == {b"mark"} and checkpoint.started and checkpoint.since is None
+    checkpoint.close()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ovm.messaging authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How `make xen` runs its two parts, and what it tells of them. The parts are small ones here, without any machine."""
+"""How `make xen` runs its parts, and what it tells of them. The parts are small ones here, without any machine."""
 
 import os
 import signal
@@ -64,22 +64,42 @@ def part(tmp_path):
     return make
 
 
-@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("at_once", [2, 1])
 def test_all_goes_well(part, capfd, at_once):
     ended = xen.in_parts({"light": part("light", GOOD), "full": part("full", GOOD)}, at_once)
     assert [(one.name, one.code) for one in ended] == [("light", 0), ("full", 0)]
     told = capfd.readouterr().out
     for name in "light", "full":
-        assert "%s  passed: test_%s.py::test_good\n" % (name, name) in told
-        assert "%s  exit code 0; 1 passed in " % name in told
+        assert "%-7s  passed: test_%s.py::test_good\n" % (name, name) in told
+        assert "%-7s  exit code 0; 1 passed in " % name in told
     assert xen.report(ended) == 0
     told = capfd.readouterr().out
     assert told.startswith("\n--- light\n") and "\n--- full\n" in told and "never shown" not in told
 
 
+def test_no_more_run_at_once_than_there_is_room_for(part, tmp_path):
+    alone = """
+import os
+
+def test_alone():
+    os.mkdir({0!r})
+    os.rmdir({0!r})
+""".format(str(tmp_path / "taken"))
+    ended = xen.in_parts({name: part(name, alone) for name in "abc"}, 1)
+    assert [(one.name, one.code) for one in ended] == [("a", 0), ("b", 0), ("c", 0)]
+
+
+def test_every_file_is_in_one_part():
+    arguments = [argument for part in xen.PARTS.values() for argument in part]
+    chosen = [argument for argument in arguments if not argument.startswith("--ignore=")]
+    chosen.remove("tests/xen")
+    assert sorted(chosen) == sorted(argument.partition("=")[2] for argument in arguments if "=" in argument)
+    assert all(os.path.exists(os.path.join(xen.ROOT, path)) for path in chosen)
+
+
 def test_what_has_failed_is_told_last(part, capfd, cache):
-    ended = xen.in_parts({"light": part("light", BAD), "full": part("full", GOOD)}, True)
-    assert "light  failed: test_light.py::test_bad\n" in capfd.readouterr().out
+    ended = xen.in_parts({"light": part("light", BAD), "full": part("full", GOOD)}, 2)
+    assert "light    failed: test_light.py::test_bad\n" in capfd.readouterr().out
     xen.Figures().add("a figure", 7, "s")
     assert xen.report(ended) == 1
     told = capfd.readouterr().out
@@ -94,7 +114,7 @@ def test_what_has_failed_is_told_last(part, capfd, cache):
 
 def test_a_choice_may_leave_one_out(part, capfd):
     ended = xen.in_parts(
-        {"light": part("light", GOOD, "-k", "good"), "full": part("full", BAD, "-k", "good")}, at_once=True
+        {"light": part("light", GOOD, "-k", "good"), "full": part("full", BAD, "-k", "good")}, at_once=2
     )
     assert [one.code for one in ended] == [0, xen.NONE_CHOSEN]
     assert xen.report(ended) == 0
@@ -102,7 +122,7 @@ def test_a_choice_may_leave_one_out(part, capfd):
 
 
 def test_a_choice_of_nothing_is_an_error(part, capfd):
-    ended = xen.in_parts({name: part(name, GOOD, "-k", "absent") for name in ("light", "full")}, at_once=True)
+    ended = xen.in_parts({name: part(name, GOOD, "-k", "absent") for name in ("light", "full")}, at_once=2)
     assert xen.report(ended) == xen.NONE_CHOSEN
     told = capfd.readouterr().out
     assert "light has failed with exit code 5" in told and "1 deselected" in told
@@ -122,7 +142,7 @@ def test_an_interrupt_has_both_end_and_clean_up(part, tmp_path):
     interrupter = threading.Thread(target=interrupt)
     interrupter.start()
     with pytest.raises(KeyboardInterrupt):
-        xen.in_parts(parts, at_once=True)
+        xen.in_parts(parts, at_once=2)
     interrupter.join()
     assert all((tmp_path / (name + ".ended")).exists() for name in parts)
 

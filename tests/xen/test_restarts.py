@@ -107,6 +107,7 @@ def test_the_daemon_of_a_guest(guests, guest, dom0, dom0_agent, folder, rng, fig
     name = guests["pv"].name
     dom0("collecting.start")
     problems = None
+    guest("lives_guest.have_all_told")
     try:
         daemon = guest("lives_guest.start_daemon", options=["--reports=guest,addresses"])
         guest("lives_guest.start_taking")

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 
-from guest_core import LONG, open_backend
+from guest_core import LONG, STATE, open_backend
 from lives_values import number_of, value_of
 from processes import Child
 
@@ -21,6 +21,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors impor
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.guest_end import GuestEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
+from ansible_collections.ovm.messaging.plugins.module_utils.guest.parameter_list import ParameterList
 
 _FOLDER = pathlib.Path("/tmp/lives")
 _STOP, _STOP_TAKING = _FOLDER / "stop", _FOLDER / "stop-taking"
@@ -185,6 +186,12 @@ def stop_taking():
     """
     _STOP_TAKING.touch()
     return json.loads(_takers.pop().join())
+
+
+def have_all_told():
+    """Have the next daemon tell the host all, whatever others have told the host of an earlier test."""
+    with ParameterList(STATE) as parameters:
+        parameters.forget_reported(but=b"")
 
 
 def clean_up():

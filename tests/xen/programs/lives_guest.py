@@ -190,7 +190,7 @@ def stop_taking():
 
 def have_all_told():
     """Have the next daemon tell the host all, whatever others have told the host of an earlier test."""
-    with ParameterList(STATE) as parameters:
+    with ParameterList(STATE) as parameters, parameters.writing():
         parameters.forget_reported(but=b"")
 
 

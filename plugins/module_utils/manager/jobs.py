@@ -9,6 +9,10 @@ from .pauses import growing
 
 # Seconds between two looks: the first time, the factor, at most.
 _PAUSES = 0.05, 1.5, 5.0
+#: The type of ovm-gateway's errors of jobs of which it does not know whether they took effect.
+OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+# Children of a job that has failed which are asked why; there are as many as the manager says.
+_CHILDREN = 20
 
 
 def wait_for_job(session, job, deadline: float) -> None:
@@ -19,7 +23,7 @@ def wait_for_job(session, job, deadline: float) -> None:
     :param float deadline: by the session's clock.
     :raises JobFailed: with the job's own reason.
     :raises JobTimeout: it has not ended by then.
-    :raises OutcomeUnknown: it cannot be followed.
+    :raises OutcomeUnknown: it cannot be followed, or the manager itself does not know.
     """
     identity = identity_of(job)
     pauses = growing(*_PAUSES)
@@ -42,7 +46,7 @@ def wait_for_job(session, job, deadline: float) -> None:
             raise OutcomeUnknown(text).saying(problem.said) from None
     message, kind = _error(job)
     if message or (job.get("jobSummaryState") or job.get("jobRunState")) == "FAILURE":
-        raise _failure(session, job, message, kind)
+        raise _failure(session, job, message, kind, deadline)
 
 
 def identity_of(thing) -> str:
@@ -55,19 +59,23 @@ def value_of(identity) -> str:
     """What a SimpleId stands for; it may be bare text, or a number."""
     if isinstance(identity, dict):
         identity = identity.get("value")
-    return str(identity) if isinstance(identity, (str, int)) and not isinstance(identity, bool) else ""
+    text = str(identity) if isinstance(identity, (str, int)) and not isinstance(identity, bool) else ""
+    # Within an address, one or two dots would lead elsewhere.
+    return text if text not in (".", "..") else ""
 
 
-def _failure(session, job, message, kind):
+def _failure(session, job, message, kind, deadline):
     children = job.get("childJobIds")
     children = [value_of(child) for child in children] if isinstance(children, list) else []
-    for child in children:
-        if message:
+    for child in children[:_CHILDREN]:
+        if message or session.clock() >= deadline:
             break
         try:
-            message, kind = _error(session.get(_path(child)))
+            message, kind = _error(session.get(_path(child), deadline))
         except ManagerError:
             pass  # then this one does not tell why
+    if kind == OUTCOME_UNKNOWN:
+        return OutcomeUnknown("the manager's job %s: %s" % (printable(identity_of(job)), message)).saying(message)
     return JobFailed(
         "the manager's job %s failed: %s" % (printable(identity_of(job)), message or "it does not say why"),
         "see the manager's log of jobs",
@@ -86,7 +94,7 @@ def _error(job):
 
 
 def _path(identity):
-    return "Job/" + quote(identity, safe="")
+    return "Job/" + quote(identity, safe="", errors="surrogatepass")
 
 
 def _true(value):

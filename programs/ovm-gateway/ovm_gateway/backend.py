@@ -14,7 +14,8 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.message impo
 from ansible_collections.ovm.messaging.plugins.module_utils.host.errors import LoggedValueTooLong
 from ansible_collections.ovm.messaging.plugins.module_utils.host.host import Host
 from ansible_collections.ovm.messaging.plugins.module_utils.host.message_store import MessageStore, Retention
-from ansible_collections.ovm.messaging.plugins.module_utils.problem import Problem
+from ansible_collections.ovm.messaging.plugins.module_utils.manager.jobs import OUTCOME_UNKNOWN
+from ansible_collections.ovm.messaging.plugins.module_utils.problem import OutcomeUnknown, Problem
 from ansible_collections.ovm.messaging.plugins.module_utils.vms import RUNNING as VM_RUNNING
 from ansible_collections.ovm.messaging.plugins.module_utils.vms import Vm, VmNotFound, VmNotRunning, require_running
 
@@ -52,6 +53,7 @@ class Backend:
         self.store = MessageStore(self._directory)
         self._host, self._lock = None, threading.Lock()
         self._trouble = None
+        self._ended = {}  # jobs that have ended, but not in the store yet: it did not take that
         self._stopping, self._ready = threading.Event(), threading.Event()
         self._readers = ThreadPoolExecutor(_READERS, "reader")
         self._senders = ThreadPoolExecutor(_SENDERS, "sender")
@@ -65,7 +67,7 @@ class Backend:
         self.store.finish_open_jobs(
             FAILURE,
             time.time(),
-            "SERVER",
+            OUTCOME_UNKNOWN,
             "the gateway ended in the midst of this; whether it took effect is not known",
         )
         self._collector.start()
@@ -79,6 +81,10 @@ class Backend:
         with self._lock:
             if self._host:
                 self._host.close()
+        try:
+            self._store_ends()
+        except Problem as problem:
+            _log.warning("the end of %d jobs is not stored: %s", len(self._ended), problem)
         self.store.close()
 
     def ready(self):
@@ -146,18 +152,42 @@ class Backend:
         names = ", ".join("'%s'" % display(key) for key, _value in messages[:5])
         more = len(messages) - 5
         description = "Send %s%s to %s" % (names, " and %d more" % more if more > 0 else "", vm.name)
-        job = self.store.add_job(vm.id, description, user, RUNNING, time.time()).id
+        job = self.store.add_job(vm.id, description, user, RUNNING, time.time())
         state, kind, text = FAILURE, "INTERNAL", "this is a defect of ovm-gateway; see its log"
         try:
             host.send(vm, messages, log)
             state, kind, text = SUCCESS, "", ""
         except VmNotRunning as problem:  # it ended just now
             kind, text = "ILLEGAL_OPERATION", str(problem)
+        except OutcomeUnknown as problem:
+            kind, text = OUTCOME_UNKNOWN, str(problem)
         except Problem as problem:
             kind, text = "SERVER", str(problem)
         finally:
-            self.store.finish_job(job, state, time.time(), kind, text)
-        return self.store.job(job)
+            job = job._replace(state=state, end=time.time(), error_type=kind, error=text)
+            self._finish(job)
+        return job
+
+    def _finish(self, job):
+        """Store how a job has ended; later, where that cannot be done now.
+
+        It is no error of the request: what was asked for is done, and an error would have it asked for again.
+        """
+        try:
+            self.store.finish_job(job.id, job.state, job.end, job.error_type, job.error)
+        except Problem as problem:
+            _log.warning("the end of job %s cannot be stored yet: %s", job.id, problem)
+            with self._lock:
+                self._ended[job.id] = job
+
+    def _store_ends(self):
+        """Store how jobs have ended whose end the store did not take."""
+        with self._lock:
+            ended = list(self._ended.values())
+        for job in ended:
+            self.store.finish_job(job.id, job.state, job.end, job.error_type, job.error)
+            with self._lock:
+                del self._ended[job.id]
 
     def _connected(self):
         """The requests' own connection; it finds its way back by itself."""
@@ -185,6 +215,7 @@ class Backend:
         host, pause = None, _PAUSE
         while not self._stopping.is_set():
             try:
+                self._store_ends()
                 if host is None:
                     host = self._new_host(collect=True, prepare=True)
                 host.collect()

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 
+from ansible_collections.ovm.messaging.plugins.module_utils import core_dumps
 from ansible_collections.ovm.messaging.plugins.module_utils.problem import Problem
 from ansible_collections.ovm.messaging.plugins.module_utils.version import VERSION
 
@@ -24,6 +25,7 @@ def main(argv=None):
     :param argv: its arguments; those of this process if None.
     :returns: the exit code.
     """
+    core_dumps.forbid()
     arguments = _parse(argv)
     try:
         return arguments.run(arguments) or DONE
@@ -76,6 +78,8 @@ def _parse(argv):
 def _serve(arguments):
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # Of a line that cannot be written there would be a traceback instead, with all that was in it.
+    logging.raiseExceptions = False
     from .server import serve
 
     serve(Settings.read(arguments.config))

@@ -5,18 +5,21 @@
 import contextlib
 import fcntl
 import os
-import tempfile
 
 
 def replace(path, content, mode=0o600):
-    """Have exactly this in a file, at once, on the disk, with these permissions.
+    """Have exactly this in a file, at once, on the disk, with these permissions. One at a time: see locked().
 
     :param str path: the file; its directory must exist.
     :param bytes content: all of it.
     :raises OSError: it cannot be written; then nothing has changed.
     """
     directory = os.path.dirname(path)
-    handle, temporary = tempfile.mkstemp(prefix=".", dir=directory)  # 0600 from the start
+    # Always the same name: what somebody who died has left is gone with the next one, and is no litter for ever.
+    temporary = path + ".new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)

@@ -3,6 +3,7 @@
 """The service as a process: sockets, TLS, signals, what systemd wants to know; and all the parts put together."""
 
 import asyncio
+import errno
 import logging
 import os
 import resource
@@ -22,6 +23,7 @@ from . import files
 from .access import PEER, Access
 from .backend import Backend
 from .certificate import WARNING_DAYS, BadCertificate, Certificate
+from .errors import place
 from .limits import client_key
 from .page import Pages
 from .rest import JSON, Rest
@@ -69,6 +71,7 @@ def serve(settings):
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
     loop = _Loop()
+    loop.set_exception_handler(_left_over)
     asyncio.set_event_loop(loop)
     loop.add_signal_handler(signal.SIGHUP, _reload, certificate, context)
     backend.start()
@@ -114,6 +117,20 @@ class _Loop(asyncio.SelectorEventLoop):
 
     def create_server(self, *arguments, **options):
         return super().create_server(*arguments, ssl_handshake_timeout=_HANDSHAKE, **options)
+
+
+def _left_over(_loop, context):
+    """What nobody else hears of. asyncio itself would log it with a traceback, which may quote a value."""
+    problem = context.get("exception")
+    if isinstance(problem, OSError) and problem.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+        _log.error(
+            "connections cannot be accepted at present (%s): raise the limit (LimitNOFILE), or have 'connections' in"
+            " [limits] be less",
+            problem.strerror,
+        )
+    else:
+        where = place(problem) if problem and problem.__traceback__ else type(problem).__name__ if problem else "-"
+        _log.error("%s (%s)", context.get("message", "an error in a connection"), where)
 
 
 class _Server(uvicorn.Server):
@@ -271,7 +288,7 @@ def _write_address(settings, sockets):
         host, port = each.getsockname()[:2]
         lines.append("%s:%d" % ("[%s]" % host if ":" in host else host, port))
     _log.info("serving on %s", ", ".join(lines))
-    files.replace(settings.in_directory(ADDRESS), ("\n".join(lines) + "\n").encode("ascii"), mode=0o644)
+    _write(settings.in_directory(ADDRESS), "\n".join(lines))
 
 
 def _identity(settings):
@@ -282,10 +299,24 @@ def _identity(settings):
             return uuid.UUID(stream.read().strip()).hex
     except FileNotFoundError:
         made = uuid.uuid4()
-        files.replace(path, ("%s\n" % made).encode("ascii"), mode=0o644)
+        _write(path, str(made))
         return made.hex
     except (OSError, ValueError):
         raise CannotServe("%s cannot be read, or is no UUID" % path, "remove it: another one is made") from None
+
+
+def _write(path, text):
+    """Have a line of text in a file that everybody may read.
+
+    :raises CannotServe: it cannot be written.
+    """
+    try:
+        files.replace(path, (text + "\n").encode("ascii"), mode=0o644)
+    except OSError as problem:
+        raise CannotServe(
+            "%s cannot be written (%s)" % (path, problem.strerror),
+            "see that its directory is root's, and that its file system has room and may be written to",
+        ) from None
 
 
 def _allow_files(number):

@@ -15,8 +15,10 @@ from ansible_collections.ovm.messaging.plugins.module_utils.version import VERSI
 from ansible_collections.ovm.messaging.plugins.module_utils.vms import RUNNING
 
 _MODEL = "com.oracle.ovm.mgr.ws.model."
+# Interfaces of one guest: no machine has more, and each is an object in the answers about all machines.
+_INTERFACES = 256
 #: What every object has besides its id and name.
-_COMMON = {
+COMMON = {
     "description": None,
     "locked": False,
     "readOnly": False,
@@ -26,7 +28,7 @@ _COMMON = {
 }
 #: What a Manager tells of a VM and this one does not know.
 # fmt: off
-_UNKNOWN_OF_VM = (
+UNKNOWN_OF_VM = (
     "cpuPriority", "memory", "memoryLimit", "hugePagesEnabled", "cpuCount", "cpuCountLimit", "cpuUtilizationCap",
     "highAvailability", "bootOrder", "vmMouseType", "osType", "vmDomainType", "diskLimit", "repositoryId",
     "serverPoolId", "networkInstallPath", "origin", "keymapName", "serverId", "sslVncPort", "sslTtyPort",
@@ -57,7 +59,7 @@ class Shapes:
         return {"type": _MODEL + kind, "value": value, "uri": "%s/%s/%s" % (self._base, kind, value), "name": name}
 
     def _object(self, kind, value, name, **members):
-        return {"id": self.simple_id(kind, value, name), "name": name, **_COMMON, **members}
+        return {"id": self.simple_id(kind, value, name), "name": name, **COMMON, **members}
 
     def manager(self, state, now):
         return self._object(
@@ -93,13 +95,13 @@ class Shapes:
             vmCloneDefinitionIds=[],
             affinityGroupIds=[],
             messagesWaiting=waiting,
-            **dict.fromkeys(_UNKNOWN_OF_VM),
+            **dict.fromkeys(UNKNOWN_OF_VM),
         )
 
     def nics(self, vm, reports):
         """A VM's network interfaces, as its guest has reported them; addresses only as long as it runs."""
         result = []
-        for number, interface in enumerate(report.addresses(reports.get(report.ADDRESSES))):
+        for number, interface in enumerate(report.addresses(reports.get(report.ADDRESSES))[:_INTERFACES]):
             mark = "%s %s %s" % (vm.id, interface["mac"] or number, interface["name"])
             identity = hashlib.sha256(mark.encode("utf-8", "surrogatepass")).hexdigest()[:32]
             addresses = interface["addresses"] if vm.state == RUNNING else []

@@ -57,7 +57,7 @@ def test_a_direction_that_there_is_not(client, guest):
     assert client.refused("GET", "/Vm/%s/messages?messageDirection=received" % guest.uuid) == (
         400,
         "GEN_000023",
-        "messageDirection is to be RECEIVED or SENT",
+        "messageDirection is to be RECEIVED or SENT, in this spelling",
     )
     assert client.refused("GET", "/Vm/%s/messages?key=a" % guest.uuid)[:2] == (400, "GEN_000010")
 

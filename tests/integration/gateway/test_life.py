@@ -182,7 +182,9 @@ def test_a_job_that_a_killed_gateway_left_is_ended(gateway, client, guest):
     gateway.start()
     job = client.read("/Job/" + left)
     assert (job["jobRunState"], job["done"], job["summaryDone"]) == ("FAILURE", True, True)
-    assert job["error"]["type"] == "SERVER" and "whether it took effect is not known" in job["error"]["message"]
+    assert (
+        job["error"]["type"] == "OUTCOME_UNKNOWN" and "whether it took effect is not known" in job["error"]["message"]
+    )
     assert client.read("/Job/active") == []
 
 

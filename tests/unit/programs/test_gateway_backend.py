@@ -49,7 +49,7 @@ def test_a_refusal_is_told_in_its_own_words(sending_raises):
     refused = SendFailed("'k0' and 6 more cannot be sent to 'web': no room", "see that the guest reads", [])
     assert sending_raises(refused) == ("FAILURE", "SERVER", str(refused))
     unknown = OutcomeUnknown("whether 'k0' reached 'web' is not known", "look")
-    assert sending_raises(unknown) == ("FAILURE", "SERVER", str(unknown))
+    assert sending_raises(unknown) == ("FAILURE", "OUTCOME_UNKNOWN", str(unknown))
     stopped = VmNotRunning(backend.Vm("0" * 32, "web", "STOPPED"))
     assert sending_raises(stopped) == ("FAILURE", "ILLEGAL_OPERATION", str(stopped))
 

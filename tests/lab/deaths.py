@@ -6,9 +6,12 @@ import os
 import signal
 
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
+from ansible_collections.ovm.messaging.plugins.module_utils.host.batching import BatchingXenStore
 
 #: Before an exchange: nothing of it has happened. After it: the process never heard of its answer.
 MOMENTS = ("before", "after")
+#: What exchanges with XenStore: one request, and several together.
+EXCHANGES = ((XenStore, "_exchange"), (BatchingXenStore, "_exchange_together"))
 
 
 def dies(moment, step, work):
@@ -33,15 +36,19 @@ def dies(moment, step, work):
 
 
 def _die_at(moment, step):  # pragma: no cover - in that child
-    exchange, steps = XenStore._exchange, [0]
+    steps = [0]
 
-    def dying(self, *arguments):
-        steps[0] += 1
-        if steps[0] == step and moment == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        answer = exchange(self, *arguments)
-        if steps[0] == step and moment == "after":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return answer
+    def dying(exchange):
+        def exchanging(self, *arguments):
+            steps[0] += 1
+            if steps[0] == step and moment == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            answer = exchange(self, *arguments)
+            if steps[0] == step and moment == "after":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return answer
 
-    XenStore._exchange = dying
+        return exchanging
+
+    for kind, name in EXCHANGES:
+        setattr(kind, name, dying(getattr(kind, name)))

@@ -129,6 +129,15 @@ def mandoc():
     return _command("mandoc", "mandoc")
 
 
+def strace():
+    """What traces system calls: a command to which arguments are added, and its environment.
+
+    :rtype: tuple of list and dict
+    :raises LabError: it cannot be had; with a remedy.
+    """
+    return _command("strace", "strace")
+
+
 def java():
     """The home of a Java 17 or newer: this system's, or one that is fetched.
 

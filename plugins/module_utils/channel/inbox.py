@@ -47,7 +47,7 @@ class Inbox:
         self._fewest = fewest
         self._last_write = layout.child(directory, layout.LAST_WRITE)
         self._announced = 0  # the counter as it was last time
-        self._older = set()  # type: set[int]  # numbers beyond the counter that were announced before it went down
+        self._older = set()  # type: set[int]  # numbers beyond the counter: of a sender that has counted anew since
         self._suspects = {}  # type: dict[int, tuple[float, str]]  # number -> when it was first seen to be odd, and how it was then
         #: When (by the clock) pending() should be asked again even if nothing happens, or None.
         self.again_at = None  # type: float | None
@@ -62,8 +62,9 @@ class Inbox:
         """
         self.again_at = None
         try:
-            last = layout.counter(self._store.read(self._last_write))
+            # In this order: what comes between the two must not look as if it lay beyond the counter, hence older.
             names = layout.numbers(self._store.directory(self._directory))
+            last = layout.counter(self._store.read(self._last_write))
         except NotFound:
             return []
         if last is None:
@@ -75,7 +76,9 @@ class Inbox:
         self._older = {n for n in self._older if n > last and n in names}
         self._suspects = {n: seen for n, seen in self._suspects.items() if n in names}
         arrivals = []
-        for number in [n for n in names if n > last] + [n for n in names if n <= last]:
+        order = [n for n in names if n > last] + [n for n in names if n <= last]
+        self._expect(order)
+        for number in order:
             if number > last and number not in self._older and not self._left_behind(number, last):
                 continue
             arrival = self._look(number, overwritten=restarted and number <= last)
@@ -89,8 +92,11 @@ class Inbox:
     def discard(self, arrival: Arrival) -> None:
         """Remove an arrival from XenStore; without effect where it is gone already."""
         self._store.remove(layout.child(self._directory, arrival.number))
-        self._suspects.pop(arrival.number, None)
-        self._older.discard(arrival.number)
+        self._forget(arrival.number)
+
+    def _forget(self, number):
+        self._suspects.pop(number, None)
+        self._older.discard(number)
 
     def receive(self):
         """Each message that is there, discarded once the caller comes back for the next one.
@@ -113,16 +119,13 @@ class Inbox:
 
     def _look(self, number: int, overwritten: bool) -> "Arrival | None":
         """Read one message; None where it is gone meanwhile."""
-        node = layout.child(self._directory, number)
         try:
-            key = self._store.read(node)
-            names = self._store.directory(node)
-            if len(names) < self._fewest or not layout.whole(names):
-                missing = min(set(range(len(names) + 1)) - {layout.number(name) for name in names})
-                return Arrival(number, None, "its piece %d is missing" % missing)
-            pieces = [self._store.read(layout.child(node, index)) for index in range(len(names))]
+            key, names, pieces = self._parts(number)
         except NotFound:
             return None
+        if not self._whole(names):
+            missing = min(set(range(len(names) + 1)) - {layout.number(name) for name in names})
+            return Arrival(number, None, "its piece %d is missing" % missing)
         value = self._join(pieces, overwritten)
         if value.endswith(b"\0"):
             value = value[:-1]  # the terminator of a C string, which some writers send
@@ -130,15 +133,33 @@ class Inbox:
             return Arrival(number, None, "its value has %d bytes, the limit is %d" % (len(value), layout.VALUE_LIMIT))
         return Arrival(number, Message(key, value), "")
 
+    def _expect(self, numbers: "list[int]") -> None:
+        """What is looked at next, in this order, as far as it is looked at; for who can read it beforehand."""
+
+    def _parts(self, number: int) -> "tuple[bytes, list[bytes], list[bytes]]":
+        """What a message is made of: its key, its pieces' names and, where all are there, its pieces.
+
+        :raises NotFound: it is gone meanwhile.
+        """
+        node = layout.child(self._directory, number)
+        key, names = self._store.read(node), self._store.directory(node)
+        if not self._whole(names):
+            return key, names, []
+        return key, names, [self._store.read(layout.child(node, index)) for index in range(len(names))]
+
+    def _whole(self, names):
+        return len(names) >= self._fewest and layout.whole(names)
+
     def _left_behind(self, number: int, last: int) -> bool:
         """Whether a number beyond the counter was left by a sender that counts anew.
 
         Only this reader's absence can have hidden that restart from it. A message that
         is just being written looks alike, but it is the very next one and does not stay.
         """
-        if number == last + 1 or not self._grace:
+        if number == last + 1 or not self._grace or not self._settled(number, "unannounced"):
             return False
-        return self._settled(number, "unannounced")
+        self._older.add(number)  # whatever else is odd with it settles on its own
+        return True
 
     def _settled(self, number: int, how: str) -> bool:
         """Whether a message has looked odd in the same way for longer than the grace."""

@@ -87,6 +87,8 @@ def join_from_guest(pieces: "list[bytes]", overwritten: bool = False) -> bytes:
     :rtype: bytes
     """
     pieces = list(pieces)
+    if overwritten and _cut_by_us(pieces):
+        return b"".join(pieces)
     last = 0  # all of the driver's pieces but the last are full
     while last < len(pieces) and len(pieces[last]) == DRIVER_PIECE:
         last += 1
@@ -96,6 +98,13 @@ def join_from_guest(pieces: "list[bytes]", overwritten: bool = False) -> bytes:
     if stray or overwritten:
         del pieces[last + 1 :]
     return b"".join(pieces)
+
+
+def _cut_by_us(pieces):
+    """Whether this is how split() cuts, and so all of it is one value: we write over nothing."""
+    full = all(len(piece) == PIECE for piece in pieces[:-1])
+    # The driver's values end with a NUL.
+    return len(pieces) > 1 and full and 0 < len(pieces[-1]) <= PIECE and not pieces[0].endswith(b"\0")
 
 
 def counter(text: "bytes | None") -> "int | None":
@@ -109,8 +118,9 @@ def counter(text: "bytes | None") -> "int | None":
     """
     text = (text or b"").lstrip()
     digits = text[: len(text) - len(text.lstrip(b"0123456789"))]
+    counted = digits.lstrip(b"0")
     # More digits than a 32-bit counter has are no counter, whoever wrote them.
-    return int(digits) if digits and len(digits.lstrip(b"0")) <= 10 else None
+    return int(counted or b"0") if digits and len(counted) <= 10 else None
 
 
 def number(name: bytes) -> "int | None":

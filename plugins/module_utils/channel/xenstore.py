@@ -40,7 +40,6 @@ from _signal import (  # type: ignore[import-not-found]
 )
 from _socket import AF_UNIX, SO_SNDTIMEO, SOCK_STREAM, SOL_SOCKET, socket  # the socket module would cost a command 7 ms
 from _thread import allocate_lock  # likewise threading, and signal
-from collections import deque
 from struct import pack
 
 from .._vendor.pyxs._internal import Op, Packet
@@ -77,6 +76,8 @@ _HEADER = Packet._struct
 _REPLY_LIMIT = 64 << 20
 # Requests that change nothing may be sent again when it is not known what became of them.
 _READS = frozenset((Op.READ, Op.DIRECTORY, _DIRECTORY_PART, Op.GET_PERMS))
+# Events that wait to be taken. Beyond this those of one watch are one: a guest can make them without end.
+_EVENTS = 1000
 # What to do where XenStore's answers make no sense.
 _ODD = "see xenstored's log, and try again"
 # What may end a process, or cut it off, and has to wait for the end of a transaction.
@@ -119,6 +120,11 @@ def candidates(path: "str | None" = None, role: str = "guest", environ=None) -> 
     return devices + sockets if role == "guest" else sockets + devices
 
 
+def split_names(listing: bytes) -> "list[bytes]":
+    """The names in the answer about a directory."""
+    return listing[:-1].split(b"\0") if listing else []
+
+
 class Requests:
     """The requests, the same within a transaction and outside of one.
 
@@ -127,6 +133,9 @@ class Requests:
     """
 
     def _call(self, op: int, path: bytes, *more: bytes, **how) -> bytes:
+        raise AssertionError("abstract")  # pragma: no cover
+
+    def _deadline(self) -> float:
         raise AssertionError("abstract")  # pragma: no cover
 
     def read(self, path: bytes) -> bytes:
@@ -157,11 +166,12 @@ class Requests:
             listing = self._call(Op.DIRECTORY, path)
         except TooBig:
             return self._directory_in_parts(path)
-        return listing[:-1].split(b"\0") if listing else []
+        return split_names(listing)
 
     def _directory_in_parts(self, path: bytes) -> "list[bytes]":
         names, generation = b"", None
-        while True:
+        deadline = self._deadline()
+        while time.monotonic() < deadline:
             part = self._call(_DIRECTORY_PART, path, b"%d" % len(names))
             stamp, found, listing = part.partition(b"\0")
             if not found:
@@ -173,8 +183,12 @@ class Requests:
             # The last part has one more NUL, an empty name, behind its last name.
             if not listing or listing == b"\0" or listing.endswith(b"\0\0"):
                 names += listing[:-1]
-                return names[:-1].split(b"\0") if names else []
+                return split_names(names)
             names += listing
+        raise DeadlineExceeded(
+            "the directory %s could not be read whole in time" % display(path, 160),
+            "see what changes it all the time, or allow more time",
+        )
 
     def exists(self, path: bytes) -> bool:
         """:returns: whether the node exists, as far as this domain may know."""
@@ -183,6 +197,25 @@ class Requests:
         except NotFound:
             return False
         return True
+
+    def read_together(self, wanted: "list[tuple[bytes, bool]]") -> list:
+        """Read several nodes, each for its value or for its children's names, in order.
+
+        :param wanted: paths, each with whether the names are wanted.
+        :returns: for each a value, a list of names, or None where there is no such node.
+        """
+        found = []  # type: list
+        for path, names in wanted:
+            try:
+                found.append(self.directory(path) if names else self.read(path))
+            except NotFound:
+                found.append(None)
+        return found
+
+    def remove_together(self, paths: "list[bytes]") -> None:
+        """Remove several nodes likewise, each as remove() does."""
+        for path in paths:
+            self.remove(path)
 
     def get_permissions(self, path: bytes) -> "list[bytes]":
         """:returns: the permissions, a list such as ``[b"n5", b"r0"]``: the owner with what all others may do first."""
@@ -211,6 +244,9 @@ class Transaction(Requests):
                 raise Conflict("the transaction is gone", "try again") from problem
             raise
 
+    def _deadline(self):
+        return self._store._deadline()
+
     def _is_gone(self):
         try:
             self._store._request(Op.GET_PERMS, (b"/",), transaction=self._identity, connection=self._connection)
@@ -233,7 +269,7 @@ class XenStore(Requests):
         self._limit = None  # type: float | None  # of until()
         # token -> path, to set them again on a new connection
         self._watches = {}  # type: dict[bytes, bytes]
-        self._events = deque()  # type: deque[tuple[bytes, bytes]]
+        self._events = {}  # type: dict[tuple[bytes, bytes], None]  # a set with an order
         self._request_id = 0
         self._connection = 0  # how many connections there have been: tells old from new
         self._transactions = set()  # type: set[int]  # that are open on this one
@@ -316,19 +352,22 @@ class XenStore(Requests):
         deadline = time.monotonic() + timeout
         if self._limit is not None:
             deadline = min(deadline, self._limit)
+        late = False
         with _Held(self, deadline + self.timeout):
             while True:
                 self._take_events()
                 for event in self._events:
                     if token in (None, event[1]):
-                        self._events.remove(event)
+                        del self._events[event]
                         return event
                 if self._fd < 0:
                     # Losing the watches silently would be worse than a moment over the time.
                     self._reconnect(max(deadline, time.monotonic() + self.timeout))
-                elif not self._readable(deadline):
-                    return None
+                    late = False
+                elif late or not self._readable(deadline):
+                    return None  # events of others may come without end
                 else:
+                    late = time.monotonic() >= deadline
                     try:
                         self._receive()
                     except ConnectionLost:
@@ -438,8 +477,22 @@ class XenStore(Requests):
         return answer
 
     def _exchange(self, op, payload, transaction, deadline):
+        data = self._packet(op, payload, transaction)
+        try:
+            self._send(data, deadline)
+        except ConnectionLost as lost:
+            if self._device and op in (Op.WATCH, Op.UNWATCH) and lost.code.encode("ascii") in _ERRORS:
+                # Linux makes these requests itself, and so hands over how XenStore refuses them.
+                return Op.ERROR, lost.code.encode("ascii")
+            self._disconnect()
+            raise
+        return self._answer(op, self._request_id, deadline)
+
+    def _packet(self, op, payload, transaction):
         self._request_id = (self._request_id + 1) & 0xFFFFFFFF
-        data = _HEADER.pack(op, self._request_id, transaction, len(payload)) + payload
+        return _HEADER.pack(op, self._request_id, transaction, len(payload)) + payload
+
+    def _send(self, data, deadline):
         sent = 0
         try:
             while sent < len(data):
@@ -452,29 +505,30 @@ class XenStore(Requests):
             self._disconnect()
             raise
         except OSError as problem:
-            name = errno.errorcode.get(problem.errno or 0, "").encode("ascii")
-            if self._device and op in (Op.WATCH, Op.UNWATCH) and name in _ERRORS:
-                # Linux makes these requests itself, and so hands over how XenStore refuses them.
-                return Op.ERROR, name
-            self._disconnect()
             lost = ConnectionLost("the connection to XenStore at %s broke: %s" % (self.path, problem.strerror))
+            lost.code = errno.errorcode.get(problem.errno or 0, "")
             lost.unsent = sent < len(data)
             raise lost from problem
+
+    def _answer(self, op, number, deadline):
+        late = False
         while True:
             packet = self._next_packet()
             while packet is None:
-                if not self._readable(deadline):
+                # What is there when the time is over is looked at once: events may come without end.
+                if late or not self._readable(deadline):
                     self._disconnect()  # a late answer must not be taken for that of the next request
                     raise DeadlineExceeded(
                         "XenStore at %s did not answer a request in time" % self.path,
                         "see that xenstored runs; whether the request took effect is not known",
                     )
+                late = time.monotonic() >= deadline
                 self._receive()
                 packet = self._next_packet()
             kind, identity, answer = packet
             if kind == Op.WATCH_EVENT:
                 self._queue(answer)
-            elif kind in (op, Op.ERROR) and (identity == self._request_id or self._device):
+            elif kind in (op, Op.ERROR) and (identity == number or self._device):
                 # Some guest kernels echo a wrong identity (pyxs issue 11). With one request
                 # in flight its kind alone tells.
                 return kind, answer
@@ -482,7 +536,7 @@ class XenStore(Requests):
                 self._disconnect()
                 raise ProtocolError(
                     "XenStore at %s answered request %d of kind %d with %d of kind %d"
-                    % (self.path, self._request_id, op, identity, kind),
+                    % (self.path, number, op, identity, kind),
                     _ODD,
                 )
 
@@ -514,7 +568,8 @@ class XenStore(Requests):
     def _queue(self, payload):
         path, _nul, token = payload.rstrip(b"\0").partition(b"\0")
         if token in self._watches:  # else an event that was under way when its watch ended
-            self._events.append((path, token))
+            # The same twice says no more than once.
+            self._events[path if len(self._events) < _EVENTS else self._watches[token], token] = None
 
     def _readable(self, deadline):
         return self._poll(deadline, select.POLLIN, None)
@@ -704,11 +759,11 @@ class _Transacting:
             raise
 
     def _begin(self):
-        identity = self.store._request(Op.TRANSACTION_START, (b"",))
-        if not identity.rstrip(b"\0").isdigit():
+        identity = self.store._request(Op.TRANSACTION_START, (b"",)).rstrip(b"\0")
+        if not identity.isdigit() or len(identity) > 10 or int(identity) > 0xFFFFFFFF:
             raise ProtocolError("XenStore gave no number to a transaction", _ODD)
         self.begun = True
-        self.identity, self.connection = int(identity.rstrip(b"\0")), self.store._connection
+        self.identity, self.connection = int(identity), self.store._connection
         self.store._transactions.add(self.identity)
         return Transaction(self.store, self.identity, self.connection)
 

@@ -86,10 +86,42 @@ class GuestInbox(Inbox):
     def __init__(self, store: XenStore, domid: int, batch: int) -> None:
         super().__init__(store, layout.child(layout.home(domid), layout.FROM_GUEST), GRACE, layout.join_from_guest, 1)
         self._batch, self._left, self.more = batch, 0, False
+        self._read = {}  # type: dict[int, tuple[bytes, list[bytes], list[bytes]]]  # beforehand, by number
 
     def pending(self) -> "list[Arrival]":
         self._left, self.more = self._batch, False
-        return super().pending()
+        try:
+            return super().pending()
+        finally:
+            self._read = {}
+
+    def _expect(self, numbers: "list[int]") -> None:
+        nodes = {number: layout.child(self._directory, number) for number in numbers[: self._batch]}
+        wanted = [(node, names) for node in nodes.values() for names in (False, True)]
+        found = self._store.read_together(wanted)
+        heads = {number: head for number, head in zip(nodes, zip(found[::2], found[1::2])) if None not in head}  # type: dict[int, tuple[bytes, list[bytes]]]
+        places = [
+            (number, layout.child(nodes[number], index))
+            for number, (_key, names) in heads.items()
+            if self._whole(names)
+            for index in range(len(names))
+        ]
+        pieces = {number: [] for number in heads}  # type: dict[int, list]
+        for (number, _path), piece in zip(places, self._store.read_together([(path, False) for _n, path in places])):
+            pieces[number].append(piece)
+        # What has changed in between is read again, as what is not read here.
+        self._read = {
+            number: (key, names, pieces[number]) for number, (key, names) in heads.items() if None not in pieces[number]
+        }
+
+    def _parts(self, number: int) -> "tuple[bytes, list[bytes], list[bytes]]":
+        return self._read.pop(number, None) or super()._parts(number)
+
+    def discard_all(self, arrivals: "list[Arrival]") -> None:
+        """Remove arrivals from XenStore as discard() does, none after the answer for the one before it."""
+        self._store.remove_together([layout.child(self._directory, arrival.number) for arrival in arrivals])
+        for arrival in arrivals:
+            self._forget(arrival.number)
 
     def _look(self, number: int, overwritten: bool) -> "Arrival | None":
         if not self._left:
@@ -287,7 +319,8 @@ class Collector:
         arrivals = inbox.pending()
         # Looked at once only: nobody else collects, and looking again would miss that a
         # guest has begun to count anew.
-        return len([a for a in receive(lambda: arrivals, inbox.discard, ledger, ledger.keep) if not a.fault])
+        new = receive(lambda: arrivals, inbox.discard, ledger, ledger.keep, inbox.discard_all)
+        return len([arrival for arrival in new if not arrival.fault])
 
     def _tell(self, domain, what, problem):
         """Remember that something is wrong with one domain, once. Raises instead where it is XenStore itself."""

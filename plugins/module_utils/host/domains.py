@@ -38,12 +38,20 @@ class Domain(namedtuple("Domain", ("domid", "vm", "name"))):
 
 def look(store: Requests, domid: int) -> "Domain | None":
     """A domain as it is now; None where there is none, or only half of one: without UUID or name."""
-    home = layout.home(domid)
     try:
-        vm = _VM.match(store.read(layout.child(home, b"vm")))
-        name = store.read(layout.child(home, b"name"))
+        return _domain(domid, *[store.read(path) for path in _about(domid)])
     except NotFound:
         return None
+
+
+def _about(domid):
+    """The nodes that say what a domain is."""
+    return [layout.child(layout.home(domid), name) for name in (b"vm", b"name")]
+
+
+def _domain(domid, vm_path, name):
+    """What they say; None where one is not there or says nothing."""
+    vm = _VM.match(vm_path or b"")
     if not vm or not name:
         return None
     name_text = name.decode("utf-8", "backslashreplace")
@@ -65,7 +73,10 @@ def discover(store: XenStore, domids, known=None) -> "dict[int, Domain]":
     :param known: those that need not be looked at again, by number.
     """
     known = known or {}
-    found = {domid: known.get(domid) or look(store, domid) for domid in domids}
+    new = [domid for domid in domids if domid not in known]
+    values = store.read_together([(path, False) for domid in new for path in _about(domid)])
+    looked = {domid: _domain(domid, *two) for domid, two in zip(new, zip(values[::2], values[1::2]))}
+    found = {domid: known.get(domid) or looked[domid] for domid in domids}
     return {domid: domain for domid, domain in found.items() if domain}
 
 

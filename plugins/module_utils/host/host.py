@@ -28,6 +28,7 @@ from ..problem import OutcomeUnknown
 from ..values import MASK, key_text
 from ..vms import LOGGED_VALUE_LIMIT, RUNNING, STOPPED, Event, Record, Vm, VmNotFound, VmNotRunning, root_password_last
 from . import domains
+from .batching import BatchingXenStore
 from .collector import CollectingLock, Collector, GuestInbox
 from .errors import LoggedValueTooLong, MessageStoreError, SendFailed
 from .message_store import FILE, RECEIVED, SENT, MessageStore, Retention
@@ -97,7 +98,7 @@ class Host:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _connect(self):
-        return XenStore(self._path, timeout=min(self._timeout, TIMEOUT), role="host")
+        return BatchingXenStore(self._path, timeout=min(self._timeout, TIMEOUT), role="host")
 
     # Virtual machines
 
@@ -455,7 +456,7 @@ def _failure(vm, messages, sent, problem):
 
 
 def _told(message):
-    value = MASK if message.secret else key_text(message.value)
+    value = MASK if message.secret else message.value.decode("utf-8", "backslashreplace")
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(message.time))
     return "key '%s', value '%s', %s" % (key_text(message.key), value, when)
 

@@ -478,7 +478,7 @@ class MessageStore:
         gone = set(self._rows("SELECT DISTINCT vm, domid FROM taken")) - set(domains)
         if gone:
             with self._writing() as base:
-                base.executemany("DELETE FROM taken WHERE vm = ? AND domid = ?", sorted(gone))
+                base.executemany("DELETE FROM taken WHERE vm = ? AND domid = ?", list(gone))
 
     def snapshot(self, vm: str) -> "tuple[list[StoredMessage], dict[tuple[int, int], Message]]":
         """What a virtual machine has sent, and what of it may still be in XenStore, at one moment.
@@ -546,8 +546,7 @@ class Ledger:
     def __exit__(self, kind, _problem, _traceback):
         if kind is None and (self._arrivals or self._notes or self._gone):
             with self._store._writing() as base:
-                for message, number, now in self._arrivals:
-                    self._keep(base, message, number, now)
+                self._keep(base)
                 base.executemany("INSERT OR REPLACE INTO taken VALUES (?, ?, ?, ?, ?)", self._notes)
                 base.executemany("DELETE FROM taken WHERE vm = ? AND domid = ? AND number = ?", self._gone)
 
@@ -570,21 +569,27 @@ class Ledger:
         """Store a message, or that it was lost; it happened now."""
         self._arrivals.append((arrival.message, arrival.number, time.time()))
 
-    def _keep(self, base, message, number, now):
-        if message.key is None:
-            text = "message %d was lost: %s" % (number, message.value.decode("utf-8"))
-            _add_event(base, self._vm, WARNING, LOST, text, now)
-            return
-        added = base.execute(
-            "INSERT INTO message VALUES (NULL, ?, ?, ?, ?, ?)", (self._vm, RECEIVED, message.key, message.value, now)
-        )
-        # There is one such report for each parameter that is sent: they would drown all other events.
-        if not message.key.startswith(report.HELD):
-            _add_event(base, self._vm, INFORMATIONAL, INCOMING, "", now, added.lastrowid)
+    def _keep(self, base):
+        """Store what has arrived. Nobody else writes, so the ids are known beforehand."""
+        newest = base.execute("SELECT seq FROM sqlite_sequence WHERE name = 'message'").fetchone()
+        row = newest[0] if newest else 0
+        messages, events = [], []  # type: tuple[list, list]
+        for message, number, now in self._arrivals:
+            if message.key is None:
+                text = "message %d was lost: %s" % (number, message.value.decode("utf-8"))
+                events.append((self._vm, now, WARNING, LOST, text, None))
+                continue
+            row += 1
+            messages.append((row, self._vm, RECEIVED, message.key, message.value, now))
+            # There is one such report for each parameter that is sent: they would drown all other events.
+            if not message.key.startswith(report.HELD):
+                events.append((self._vm, now, INFORMATIONAL, INCOMING, "", row))
+        base.executemany("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)", messages)
+        base.executemany("INSERT INTO event VALUES (NULL, ?, ?, ?, ?, ?, ?)", events)
 
 
-def _add_event(base, vm, severity, kind, description, now, message=None):
-    base.execute("INSERT INTO event VALUES (NULL, ?, ?, ?, ?, ?, ?)", (vm, now, severity, kind, description, message))
+def _add_event(base, vm, severity, kind, description, now):
+    base.execute("INSERT INTO event VALUES (NULL, ?, ?, ?, ?, ?, NULL)", (vm, now, severity, kind, description))
 
 
 def _event(row):

@@ -364,7 +364,7 @@ def test_what_others_have_sent_counts_by_its_size(guest_end, host_end, host, mon
     assert weighed == [200]  # once; nobody asks for the size of what it has sent itself
     sent, _full = fill_for_guest(host_end)
     with pytest.raises(QuotaExceeded, match="no room in XenStore: %d messages in" % (203 + sent)):
-        HostEnd(host, 5).send(LARGE, 0.2)
+        HostEnd(host, 5).send(LARGE, 2)
     # Where there is no room for a large one there may be some for a small one.
     HostEnd(host, 5).send(message(1), LONG)
     assert len(received(guest_end.inbox)) == 204 + sent
@@ -532,6 +532,26 @@ def test_a_guest_that_was_restored_counts_from_one_again(host, guest, host_end):
     write_message(host, FROM + b"/1", b"newest-1", b"v")  # restored once more, right after
     host.write(FROM + b"/last-write", b"1")
     assert received(host_end.inbox) == [(1, b"newest-1", b"v")]
+
+
+def test_what_comes_while_it_looks_at_a_restarted_counter_is_not_older(host, guest, host_end, monkeypatch):
+    for number in range(1, 4):
+        write_message(host, FROM + b"/%d" % number, b"key", b"%d" % number)
+    host.write(FROM + b"/last-write", b"3")
+    assert len(received(host_end.inbox)) == 3
+    write_message(host, FROM + b"/1", b"first", b"1")
+    host.write(FROM + b"/last-write", b"1")
+    read = host.read
+
+    def read_and_go_on(path):
+        found = read(path)
+        if path == FROM + b"/last-write" and found == b"1":
+            write_message(host, FROM + b"/2", b"second", b"2")
+            host.write(FROM + b"/last-write", b"2")
+        return found
+
+    monkeypatch.setattr(host, "read", read_and_go_on)
+    assert received(host_end.inbox) + received(host_end.inbox) == [(1, b"first", b"1"), (2, b"second", b"2")]
 
 
 def test_what_was_announced_before_a_restart_comes_first(host, guest, host_end):

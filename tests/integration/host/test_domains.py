@@ -185,8 +185,8 @@ def test_events_without_end_do_not_keep_it_busy(news, host, monkeypatch):
     monkeypatch.setattr(domains, "_AT_ONCE", 3)
     make(host, 7)
     news = news(7)
-    for _unused in range(5):
-        host.write(b"/local/domain/7/name", b"new")
+    for number in range(5):  # the same one five times would be one
+        host.write(b"/local/domain/7/name/%d" % number, b"new")
     news.store.exists(b"/local")
     assert news.wait(0) and news.wait(0) and not news.wait(0)
 

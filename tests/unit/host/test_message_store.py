@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+from ansible_collections.ovm.messaging.plugins.module_utils import private_database
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.inbox import Arrival
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.host.errors import MessageStoreError
@@ -476,7 +477,7 @@ def refusing(monkeypatch):
             opened.append(connect(*arguments, factory=Refusing, **options))
             return opened[-1]
 
-        monkeypatch.setattr(sqlite3, "connect", connecting)
+        monkeypatch.setattr(private_database.sqlite3, "connect", connecting)
         return opened
 
     return refuse

@@ -21,6 +21,7 @@ from .guest.errors import SendFailed
 from .guest.parameter_list import DIRECTORY
 from .guest.waiting import wait_for
 from .guest.wake import knock
+from .problem import one_line
 from .secret_names import secret_by_name
 
 #: The options of doc_fragments/guest.py.
@@ -92,7 +93,7 @@ def run(module, work):
         details = {}
         if isinstance(problem, SendFailed):
             details = dict(changed=bool(problem.sent), transmitted=[values.key_text(key) for key in problem.sent])
-        module.fail_json(msg=str(problem), **details)
+        module.fail_json(msg=one_line(str(problem)), **details)
     if "msg" in result:
         module.fail_json(**result)
     module.exit_json(**result)
@@ -218,7 +219,7 @@ def _look(module, backend):
 
 def _warn(module, backend):
     for number, fault in backend.faults:
-        module.warn("message %d from the host cannot be read and was passed over: %s" % (number, fault))
+        module.warn("message %d from the host cannot be read and was passed over: %s" % (number, one_line(str(fault))))
 
 
 def _intention(options):

@@ -13,7 +13,7 @@ from ansible.module_utils.basic import env_fallback
 from . import guest_module, values
 from .firstboot.log import PATH
 from .firstboot.targets import TARGETS
-from .problem import Problem
+from .problem import Problem, one_line
 
 PROGRAM = "ovm-template-config"
 OPTIONS = dict(
@@ -46,9 +46,9 @@ def run(module):
     try:
         result = _run(module)
     except Problem as problem:
-        module.fail_json(msg=str(problem))
+        module.fail_json(msg=one_line(str(problem)))
     if result["failed_scripts"]:
-        module.fail_json(msg=_complaint(result["scripts"]), **result)
+        module.fail_json(msg=one_line(_complaint(result["scripts"])), **result)
     module.exit_json(**result)
 
 
@@ -87,7 +87,7 @@ def _run(module):
         raise (ProgramFailed(said[-1]) if said else _ended(command[0], code)) from None
     # What it says of scripts that failed is in the report.
     for line in said[: len(said) - len(result["failed_scripts"])]:
-        module.warn(line)
+        module.warn(one_line(line))
     if code not in (0, _SCRIPT_FAILED):
         raise _ended(command[0], code)
     return result

@@ -14,7 +14,7 @@ from ansible.module_utils.basic import env_fallback
 from .firstboot.errors import FirstBootError
 from .firstboot.scripts import DIRECTORY, Scripts, check_content
 from .firstboot.targets import TARGETS, check_target
-from .problem import Problem
+from .problem import Problem, one_line
 
 _SCRIPT = dict(
     state=dict(type="str", choices=["present", "absent"], default="present"),
@@ -62,7 +62,7 @@ def run(module):
     try:
         results = _work(module)
     except Problem as problem:
-        module.fail_json(msg=str(problem))
+        module.fail_json(msg=one_line(str(problem)))
     result = dict(changed=any(each["changed"] for each in results))
     if module._diff:
         result["diff"] = [part for each in results for part in each.pop("diff")]

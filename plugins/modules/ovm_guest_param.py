@@ -157,6 +157,7 @@ params:
     - The guest's list afterwards, received parameters included. Values are text.
     - Those that are secrets appear as C(********). See RV(masked).
     - In a key that is not UTF-8, the odd bytes appear as C(\xNN).
+    - A key that starts with C(__ansible_), as only Ansible's own may in results, appears with C(\x5f) at its start.
   returned: success
   type: dict
   sample: {app.state: ready, app.port: "5432"}

@@ -100,6 +100,7 @@ params:
     - The parameters asked for. Values are text.
     - Those that are secrets appear as C(********), unless O(show_secrets=true). See RV(masked).
     - In a key that is not UTF-8, the odd bytes appear as C(\xNN).
+    - A key that starts with C(__ansible_), as only Ansible's own may in results, appears with C(\x5f) at its start.
   returned: success, and when waiting failed
   type: dict
   sample: {app.state: ready, app.port: "5432"}

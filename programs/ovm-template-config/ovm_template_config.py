@@ -11,7 +11,7 @@ import signal
 
 from ovm_template_config_options import PROGRAM, USAGE, parse
 
-from ansible_collections.ovm.messaging.plugins.module_utils import command_line
+from ansible_collections.ovm.messaging.plugins.module_utils import command_line, core_dumps
 from ansible_collections.ovm.messaging.plugins.module_utils.command_line import BAD_USAGE, DONE, say, write
 from ansible_collections.ovm.messaging.plugins.module_utils.firstboot import log as logs
 from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.chain import Chain
@@ -43,6 +43,7 @@ def main():
 
     :returns: the exit code.
     """
+    core_dumps.forbid()
     try:
         return command_line.run(
             PROGRAM, _work, (((BadParameters, BadScript, UnknownTarget, logs.BadSetting), BAD_USAGE),)

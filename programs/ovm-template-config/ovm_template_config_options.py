@@ -136,11 +136,11 @@ def _descriptor(given, name):
     text = given.get(name)
     if text is None:
         return None
-    if not text.isdigit():
+    if not text.isdecimal() or len(text) > 9:
         raise BadUsage("'%s' is no descriptor for --%s" % (text, name), "give the number of an open one")
     try:
         os.fstat(int(text))
-    except (OSError, OverflowError):
+    except OSError:
         raise BadUsage("the descriptor %s for --%s is not open" % (text, name), "have the caller open it") from None
     return int(text)
 

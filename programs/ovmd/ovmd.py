@@ -11,6 +11,7 @@ import sys
 
 from ovmd_options import BadUsage, parse, usage
 
+from ansible_collections.ovm.messaging.plugins.module_utils import core_dumps
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import ChannelError, InvalidMessage
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.layout import KEY_LIMIT_FROM_GUEST
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message, display
@@ -61,6 +62,7 @@ def main():
 
     :returns: the exit code.
     """
+    core_dumps.forbid()
     _open_standard_descriptors()
     log = Log()
     try:

@@ -58,7 +58,7 @@ def settings(options, environ, level):
     foreground = "foreground" in given or level == STDERR or bool(environ.get("NOTIFY_SOCKET"))
     pid_file = os.fsdecode(given.get("pid-file", b"")) or ("" if foreground else PID_FILE)
     text = given.get("time-period", b"%d" % PERIOD)
-    if not text.isdigit() or not _SHORTEST <= int(text) <= _LONGEST:
+    if not text.isdigit() or len(text) > 9 or not _SHORTEST <= int(text) <= _LONGEST:
         raise BadUsage(
             "the period '%s' is not a number of seconds from %d to %d" % (display(text), _SHORTEST, _LONGEST),
             "give one, for example -t 10",

@@ -39,7 +39,7 @@ RETRY, FINISH = "retry", "finish"
 
 _FLAG = "INITIAL_CONFIG"
 _NEW = b"# Whether this machine waits for its first configuration when it boots: yes or no.\n"
-_ASSIGNMENT = re.compile(rb"[ \t]*(?:export[ \t]+)?(INITIAL_CONFIG\w*)=(.*?)[ \t\r]*$", re.DOTALL)
+_ASSIGNMENT = re.compile(rb"[ \t]*(?:export[ \t]+)?(INITIAL_CONFIG\w*)=(.*)", re.DOTALL)
 _QUOTED = re.compile(rb"""(?:"([^"\\`$]*)"|'([^']*)'|([^\s"'\\`$;&|<>()]*))(?:\s+#.*)?$""", re.DOTALL)
 # Nobody writes more; what is not a file of settings is not read to its end.
 _ENOUGH = 1 << 16
@@ -99,7 +99,7 @@ def switch(on: bool, path: str = FLAG_FILE) -> bool:
     Once this returns the file survives a power cut; at any moment it is the old or the new one.
 
     :returns: whether that was a change.
-    :raises SourceError: the file is as it was.
+    :raises SourceError: the file is as it was; or, as the text says, it may be so again after a power cut.
     """
     lines = _lines(path)
     wanted = b"yes" if on else b"no"
@@ -122,12 +122,21 @@ def switch(on: bool, path: str = FLAG_FILE) -> bool:
                 b"",
             ]
         )
+    place = os.path.realpath(path)
     try:
-        _replace(os.path.realpath(path), b"\n".join(lines))
+        _replace(place, b"\n".join(lines))
     except OSError as problem:
         raise SourceError(
             "%s cannot be written (%s)" % (path, problem.strerror),
             "it still says what it said: see that root may write there and that there is room",
+        ) from problem
+    try:
+        _keep_name(os.path.dirname(place))
+    except OSError as problem:
+        raise SourceError(
+            "%s says %s by now, but may not do so after a power cut (%s)"
+            % (path, wanted.decode("ascii"), problem.strerror),
+            "see that its disk is well",
         ) from problem
     return True
 
@@ -158,7 +167,7 @@ def _lines(path):
 def _assignment(line):
     """The name that a line sets, and the value as it is written; empty for any other line."""
     found = _ASSIGNMENT.match(line)
-    return (found.group(1).decode("ascii", "replace"), found.group(2)) if found else ("", b"")
+    return (found.group(1).decode("ascii", "replace"), found.group(2).rstrip(b" \t\r")) if found else ("", b"")
 
 
 def _unquoted(raw):
@@ -175,7 +184,7 @@ def _sources(text):
 
 
 def _seconds(text):
-    return int(text) if text.isdigit() and len(text) < 10 else None
+    return int(text) if text.isdecimal() and len(text) < 10 else None
 
 
 def _replace(path, data):
@@ -193,9 +202,13 @@ def _replace(path, data):
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _keep_name(directory):
+    """Have the names in a directory on the disk."""
     place = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(place)  # the new name, too, is on the disk
+        os.fsync(place)
     finally:
         os.close(place)
 

@@ -246,13 +246,18 @@ class Note:
         return self.read() is not None or flag.identity(self._flag) != self._of[1]
 
     def read(self) -> "dict | None":
-        """What was noted; None for nothing, nothing that holds, or nothing that makes sense."""
+        """What was noted; None for nothing, nothing that holds, or nothing that makes sense.
+
+        :raises FirstBootError: there may be something. Whoever took it for nothing would run the scripts once more.
+        """
         try:
             with open(self._path, encoding="ascii") as source:
                 found = json.load(source)
-            return found["noted"] if found["of"] == self._of else None
-        except (OSError, ValueError, KeyError, TypeError):
+            return _checked(found["noted"]) if found["of"] == self._of else None
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
             return None
+        except OSError as problem:
+            raise _unknown(self._path, problem) from problem
 
     def write(self, noted: dict) -> None:
         """Note it: all of it, or nothing."""
@@ -284,6 +289,20 @@ class Secrets:
     def has(self, key: str) -> bool:
         """Whether that parameter is one."""
         return is_secret(key) or _family(key) in self._families
+
+
+def _checked(noted):
+    """What was noted, if it is all that _finish() needs.
+
+    :raises KeyError, TypeError: it is not.
+    """
+    result = noted["result"]
+    texts = [result["target"], *result["failed"], *noted["secrets"]]
+    for script in result["scripts"]:
+        texts += [script["name"], script["status"], script["message"]]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("texts")
+    return noted
 
 
 def lacking_in(described, source: str, given: "dict[str, str]") -> "list[str]":
@@ -321,5 +340,14 @@ def _boot():
     try:
         with open(_BOOT_ID, encoding="ascii") as source:
             return source.read().strip()
-    except OSError:
+    except FileNotFoundError:
         return ""
+    except OSError as problem:
+        raise _unknown(_BOOT_ID, problem) from problem
+
+
+def _unknown(path, problem):
+    return FirstBootError(
+        "whether the scripts have run already is not known: %s cannot be read (%s)" % (path, problem.strerror),
+        "nothing was run; see what is wrong there, and try again",
+    )

@@ -82,6 +82,7 @@ class _Disc:
     def __init__(self, path, file):
         self._path, self._file = path, file
         self._size = os.lseek(file, 0, os.SEEK_END)
+        self._continued = 0  # bytes of all names' continuations
 
     def read(self, name, limit):
         for descriptor in self._descriptors():
@@ -165,8 +166,9 @@ class _Disc:
             if following is None:
                 break
             where, offset, size = following
-            if size > _SECTOR:
-                raise self._bad("a name's continuation of %d bytes" % size)
+            self._continued += size
+            if size > _SECTOR or self._continued > _FOLDER_LIMIT:
+                raise self._bad("a name's continuation of %d bytes, %d in all" % (size, self._continued))
             area = self._bytes(where * block + offset, size)
         return name
 

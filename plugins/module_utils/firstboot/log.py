@@ -36,7 +36,7 @@ def parse_level(text: str) -> int:
     """
     if text.upper() in LEVELS:
         return LEVELS[text.upper()]
-    if text.isdigit() and int(text) <= CRITICAL:
+    if text.isdecimal() and len(text) < 10 and int(text) <= CRITICAL:
         return int(text)
     raise BadSetting("there is no log level '%s'" % text, "use one of %s, or a number" % ", ".join(LEVELS))
 

@@ -66,7 +66,13 @@ class Parameter:
         for name in _LISTS:
             value = described.get(name)
             found[name] = [str(v) for v in value] if isinstance(value, list) else [str(value)] if value else []
-        return cls(described["key"], str(described.get("description") or ""), **found)
+        parameter = cls(described["key"], str(described.get("description") or ""), **found)
+        try:
+            for text in [parameter.key, parameter.description] + sum((found[name] for name in _LISTS), []):
+                _checked(text, "the script '%s'" % script)
+        except BadParameters as problem:
+            raise BadScript(problem.text, problem.remedy) from None
+        return parameter
 
     def as_dict(self) -> dict:
         """What ``--enumerate`` prints of it."""
@@ -108,7 +114,7 @@ def parse_object(text: str, what: str) -> "dict[str, str]":
         raise BadParameters("%s is no JSON" % what, _OBJECT) from None
     if not isinstance(found, dict):
         raise BadParameters("%s is no JSON object" % what, _OBJECT)
-    return {key: _value(key, value, what) for key, value in found.items()}
+    return {_checked(key, what): _checked(_value(key, value, what), what) for key, value in found.items()}
 
 
 def parse_lines(data: bytes) -> "tuple[dict[str, str], list[str]]":
@@ -166,6 +172,18 @@ def _first(key):
 
 def _flag(value):
     return value.lower() in ("true", "yes", "1") if isinstance(value, str) else bool(value)
+
+
+def _checked(text, what):
+    """The text itself, where bytes can be made of it.
+
+    :raises BadParameters: it has half a character, as JSON can spell it.
+    """
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise BadParameters("%s has text that is not valid Unicode" % what, "give it in UTF-8") from None
+    return text
 
 
 def _value(key, value, what):

@@ -333,12 +333,16 @@ class Scripts:
         _discard(temporary)  # of one who was killed
         os.symlink("../scripts/" + name, temporary)
         others = [link for link in links if link != wanted]
-        if others and wanted not in links:
-            # Another priority, at once: nobody finds the script twice, or not at all.
-            os.rename(temporary, os.path.join(folder, others[0]))
-            os.rename(os.path.join(folder, others.pop(0)), place)
-        else:
-            os.rename(temporary, place)
+        try:
+            if others and wanted not in links:
+                # Another priority, at once: nobody finds the script twice, or not at all.
+                os.rename(temporary, os.path.join(folder, others[0]))
+                os.rename(os.path.join(folder, others.pop(0)), place)
+            else:
+                os.rename(temporary, place)
+        except OSError:
+            _discard(temporary)
+            raise
         return others
 
     def _alone(self, make=False):

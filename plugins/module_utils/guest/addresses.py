@@ -111,7 +111,7 @@ class Addresses:
             except OSError as problem:
                 if problem.errno != errno.ENOBUFS:
                     raise _unavailable(problem) from problem
-            except (struct.error, ValueError) as problem:
+            except (struct.error, OverflowError, ValueError) as problem:
                 raise AddressesUnavailable(
                     "the kernel's answer about this guest's addresses makes no sense",
                     "see the kernel's log; ovmd goes on trying",

@@ -8,6 +8,7 @@ keys are appended, and all is gone at reboot. It is an SQLite file in tmpfs, bec
 that survives the SIGKILL of any process at any moment and takes several writers.
 """
 
+import _sqlite3 as sqlite3  # see private_database
 import os
 
 from ..channel.message import Message
@@ -155,19 +156,19 @@ class ParameterList:
         """:returns: all parameters in order, a list of Entry."""
         with self._file.translated():
             rows = self._base.execute("SELECT key, value, secret FROM parameter ORDER BY position")
-            return [Entry(bytes(key), bytes(value), bool(secret)) for key, value, secret in rows]
+            return [Entry(_raw(key), _raw(value), bool(secret)) for key, value, secret in rows]
 
     def get(self, key: bytes) -> "bytes | None":
         """:returns: a value, or None where there is no such key."""
         with self._file.translated():
             row = self._base.execute("SELECT value FROM parameter WHERE key = ?", (_blob(key),)).fetchone()
-            return row and bytes(row[0])
+            return row and _raw(row[0])
 
     def taken(self) -> "dict[int, Message]":
         """:returns: the messages that are in the list but not yet removed from XenStore: ``{number: Message}``."""
         with self._file.translated():
             rows = self._base.execute("SELECT number, key, value FROM taken")
-            return {number: Message(bytes(key), bytes(value)) for number, key, value in rows}
+            return {number: Message(_raw(key), _raw(value)) for number, key, value in rows}
 
     def next_event(self) -> "tuple[int, tuple, int] | None":
         """:returns: the oldest event's position, the Event, and how often it was begun; None where there is none."""
@@ -175,17 +176,24 @@ class ParameterList:
             row = self._base.execute(
                 "SELECT position, type, severity, phase, payload, begun FROM event ORDER BY position LIMIT 1"
             ).fetchone()
-        if row is None:
-            return None
+            if row is None:
+                return None
+            payload = _raw(row[4])
         from .events import Event  # not every command has to do with events
 
-        return row[0], Event(row[1], row[2], row[3], bytes(row[4])), row[5]
+        return row[0], Event(row[1], row[2], row[3], payload), row[5]
+
+    def told(self, row: bytes) -> "bytes | None":
+        """:returns: what note_reported() noted under a key last, or None; reported() has all at once."""
+        with self._file.translated():
+            found = self._base.execute("SELECT value FROM reported WHERE key = ?", (_blob(row),)).fetchone()
+            return found and _raw(found[0])
 
     def reported(self) -> "dict[bytes, bytes]":
         """:returns: all that note_reported() and note_received() noted; see there."""
         with self._file.translated():
             rows = self._base.execute("SELECT key, value FROM reported ORDER BY rowid")
-            return {bytes(key): bytes(value) for key, value in rows}
+            return {_raw(key): _raw(value) for key, value in rows}
 
     # Writing; only inside writing()
 
@@ -208,9 +216,15 @@ class ParameterList:
 
     def delete(self, key: bytes) -> bool:
         """:returns: whether the key was there."""
-        found = self._base.execute("DELETE FROM parameter WHERE key = ?", (_blob(key),)).rowcount
-        self._forget_deleted()
-        return bool(found)
+        return bool(self.delete_each([key]))
+
+    def delete_each(self, keys: "list[bytes]") -> "list[bytes]":
+        """:returns: those of the keys that were there."""
+        deleted = [
+            key for key in keys if self._base.execute("DELETE FROM parameter WHERE key = ?", (_blob(key),)).rowcount
+        ]
+        self._forget_deleted()  # looks at all that was told, so once for all of them
+        return deleted
 
     def delete_all(self) -> int:
         """:returns: how many there were."""
@@ -287,15 +301,31 @@ def _identity(path):
     return there.st_dev, there.st_ino
 
 
+def _raw(found):
+    """Bytes that are in the file: only a damaged one has anything else there."""
+    if not isinstance(found, bytes):
+        raise sqlite3.DatabaseError("what is no bytes stands where bytes should")
+    return found
+
+
 def _blob(raw):
     # A memoryview is stored as a BLOB by every Python's sqlite3, and so is bytes; a str would not compare equal.
     return bytes(raw)
 
 
 def _boot():
-    """:returns: the kernel's name for this boot; the same in all processes until the next one."""
+    """The kernel's name for this boot; the same in all processes until the next one.
+
+    :raises ParameterListError: it cannot be read just now. Whoever went on would take the list for another boot's.
+    """
     try:
         with open(_BOOT_ID) as source:
             return source.read().strip()
-    except OSError:
+    except FileNotFoundError:
         return ""
+    except OSError as problem:
+        raise ParameterListError(
+            "%s cannot be read (%s), so nobody knows whether the parameter list is of this boot"
+            % (_BOOT_ID, problem.strerror),
+            "try again; see that the system has files and memory left",
+        ) from problem

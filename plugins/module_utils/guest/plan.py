@@ -18,8 +18,9 @@ class Plan:
 
     def __init__(self, before, send=(), delete=(), secret=()):
         self.before, self.send, self.delete = list(before), list(send), list(delete)
-        self.conceal = [e.key for e in before if e.key in secret and not e.secret and e.key not in self.delete]
-        after = {entry.key: entry for entry in before if entry.key not in self.delete}
+        gone = set(self.delete)
+        self.conceal = [e.key for e in before if e.key in secret and not e.secret and e.key not in gone]
+        after = {entry.key: entry for entry in before if entry.key not in gone}
         for key, value in self.send:
             if key != EVENT_KEY:
                 after[key] = Entry(key, value, False)

@@ -50,6 +50,7 @@ class Reporter:
         self._backend, self._list, self._version = backend, parameters, version
         self._what, self._interfaces, self._clock = frozenset(what), interfaces, clock
         self._burst = 0.0, 0  # when it began, and how many messages it has had
+        self._behind = False  # something was left to be told the last time
         self.problem = None
 
     def report(self, again: bool = False) -> bool:
@@ -64,12 +65,12 @@ class Reporter:
         """
         self.problem = None
         try:
-            behind = self._report(again)
-            self._backend.expect_room(behind)
+            self._behind = self._report(again)
+            self._backend.expect_room(self._behind)
         except _NOT_THE_GUESTS_FAULT as problem:
             self.problem = problem
-            return True
-        return behind
+            self._behind = True
+        return self._behind
 
     def configuration(self, state: str, **details) -> bool:
         """Tell how the configuration stands; what was to be told of it before is dropped.
@@ -88,6 +89,8 @@ class Reporter:
     def _report(self, again):
         if again:
             self._forget()  # before anything can fail, so that it is not forgotten itself
+        elif self._behind and (self._backend.uncollected() or 0) > ROOM:
+            return True  # each message that the host collects leads here: too often to look at all parameters
         # Looked at before anything is told: where this guest is restored meanwhile, the next call notices.
         tree, announced = self._backend.tree(), self._backend.announced()
         told = self._list.reported()
@@ -116,13 +119,14 @@ class Reporter:
         with self._list.writing():
             for at, (row, message) in enumerate(due):
                 if message.key == reports.CONFIGURATION:
-                    now = self._list.reported()[_CONFIGURATION_TO_TELL]
-                    due[at] = row, Message(message.key, now)
+                    now = self._list.told(_CONFIGURATION_TO_TELL)
+                    if now is not None:
+                        due[at] = row, Message(message.key, now)
             # Not the counter as it is now: this guest may have been restored since, with another tree. Nor a number
             # that has fallen: it was restored before, and has to tell everything again.
             last = self._backend.tell([message for _row, message in due])
             if last is not None:
-                self._list.note_reported(_LAST, b"%d" % max(last, int(self._list.reported().get(_LAST) or 0)))
+                self._list.note_reported(_LAST, b"%d" % max(last, int(self._list.told(_LAST) or 0)))
             if tree is not None:
                 self._list.note_reported(_TREE, tree)
             for row, message in due:

@@ -28,6 +28,10 @@ class ProgramMissing(ChannelError):
     """ovm-template-config is not installed."""
 
 
+class TargetNotRun(ChannelError):
+    """The system does not let a target be run: it lacks processes, memory, or room for the result."""
+
+
 class ProgramRunner:
     """Runs the program itself.
 
@@ -58,7 +62,12 @@ class ProgramRunner:
         :param log: as of Daemon.
         :returns: the program's exit code; 128 and more where a signal ended it.
         :raises ProgramMissing: there is no such program.
+        :raises TargetNotRun: the system does not let it run.
         """
+        with _Translated(target):
+            return self._run(target, backend, reporter, log)
+
+    def _run(self, target, backend, reporter, log):
         command = [self._path(), "--stdin"]
         entries = backend.entries()
         for entry in entries:
@@ -115,9 +124,10 @@ class UnitRunner:
         systemctl = self._systemctl()
         if systemctl is None:
             raise ProgramMissing("there is no systemctl", "start ovmd without --units")
-        child = _Child([systemctl, "start", _UNIT % target])
-        child.feed(b"")
-        return child.wait()
+        with _Translated(target):
+            child = _Child([systemctl, "start", _UNIT % target])
+            child.feed(b"")
+            return child.wait()
 
     def _systemctl(self):
         for place in self._places:
@@ -133,6 +143,23 @@ def has_scripts(directory: str, target: str) -> bool:
         return bool(os.listdir(os.path.join(directory, target + ".d")))
     except OSError:
         return False
+
+
+class _Translated:
+    """A context manager that turns the system's errors into ours."""
+
+    def __init__(self, target):
+        self._target = target
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, _kind, problem, _traceback):
+        if isinstance(problem, OSError):
+            raise TargetNotRun(
+                "%s cannot be run for the target %s (%s)" % (PROGRAM, self._target, problem.strerror),
+                "see that the system has processes, memory, and room beside the parameter list",
+            ) from problem
 
 
 class _Child:

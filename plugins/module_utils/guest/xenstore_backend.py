@@ -245,7 +245,7 @@ class XenStoreBackend:
 
     def delete(self, keys: "list[bytes]") -> "list[bytes]":
         with self._list.writing():
-            deleted = [key for key in keys if self._list.delete(key)]
+            deleted = self._list.delete_each(keys)
         if deleted:
             self._knock()
         return deleted

@@ -15,6 +15,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors impor
 )
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.outbox import TOGETHER
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 from ansible_collections.ovm.messaging.plugins.module_utils.guest import reporter as reporters
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.errors import AddressesUnavailable, SendFailed
@@ -442,3 +443,39 @@ def test_a_reporter_that_is_killed_at_any_exchange(guest, host_end, tmp_path, mo
             told = side.report()
             assert told.boot == backend.state.life and told.holds(b"a", b"1") and told.holds(b"b", b"2")
     assert step > 8
+
+
+def test_all_that_was_told_is_read_as_often_for_many_parameters_as_for_one(backend, side, reporter, monkeypatch):
+    reads = []
+    read_all = backend.state.reported
+    monkeypatch.setattr(backend.state, "reported", lambda: reads.append(1) or read_all())
+    backend.set([Message(b"one", b"1")])
+    assert not reporter.report()
+    once = len(reads)
+    side.collect()
+    # Several transactions of reports, but fewer messages than wait for no room.
+    backend.set([Message(b"key-%d" % n, b"1") for n in range(3 * TOGETHER)])
+    side.collect()
+    del reads[:]
+    assert not reporter.report()
+    assert len(reads) == once
+    assert len([key for key in keys(side.collect()) if key.startswith(report.HELD)]) == 3 * TOGETHER
+
+
+def test_nothing_is_looked_at_for_each_message_that_a_slow_host_collects(backend, side, reporter, monkeypatch):
+    backend.set([Message(b"key-%d" % n, b"1") for n in range(TOGETHER)])
+    side.collect()
+    monkeypatch.setattr(reporters, "ROOM", 3)
+    backend.set([Message(b"more-%d" % n, b"1") for n in range(TOGETHER)])
+    assert reporter.report()
+    reads = []
+    read_all = backend.state.reported
+    monkeypatch.setattr(backend.state, "reported", lambda: reads.append(1) or read_all())
+    assert reporter.report() and not reads
+    side.collect()
+    while reporter.report():
+        side.collect()
+    assert reads
+    side.collect()
+    held = [key for key in side.newest if key.startswith(report.HELD)]
+    assert len(held) == 2 * TOGETHER

@@ -189,3 +189,23 @@ def test_it_is_on_the_disk_before_it_counts(path, monkeypatch):
     monkeypatch.setattr(os, "fsync", note_fsync)
     flag.switch(False, str(path))
     assert order == ["file", "rename", "folder"]
+
+
+def test_a_disk_that_may_not_keep_it_is_no_disk_that_refused_it(path, monkeypatch):
+    """What was renamed is there: whoever reads that the file is as it was is led astray."""
+    fsync = os.fsync
+
+    def fail_for_folders(file):
+        if os.path.isdir("/proc/self/fd/%d" % file):
+            raise OSError(5, "Input/output error")
+        fsync(file)
+
+    write(path, b"INITIAL_CONFIG=yes\n")
+    monkeypatch.setattr(os, "fsync", fail_for_folders)
+    with pytest.raises(SourceError) as raised:
+        flag.switch(False, str(path))
+    assert str(raised.value) == (
+        "%s says no by now, but may not do so after a power cut (Input/output error): see that its disk is well" % path
+    )
+    assert path.read_bytes() == b"INITIAL_CONFIG=no\n"
+    assert os.listdir(path.parent) == [path.name]

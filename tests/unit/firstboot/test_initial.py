@@ -145,10 +145,29 @@ def test_a_note_of_no_sense(world, content):
     assert initial.Note(world.state, world.path).read() is None
 
 
+@pytest.mark.parametrize("lost", ["note", "boot"])
+def test_a_note_that_cannot_be_read_is_not_taken_for_none(world, monkeypatch, lost):
+    """Else the scripts would run once more."""
+    initial.Note(world.state, world.path).write({"result": {}, "secrets": []})
+    # A folder is no file: reading it fails, for root, too.
+    if lost == "boot":
+        monkeypatch.setattr(initial, "_BOOT_ID", world.state)
+        with pytest.raises(initial.FirstBootError, match="whether the scripts have run already is not known: .*: noth"):
+            initial.Note(world.state, world.path)
+        return
+    os.unlink(os.path.join(world.state, initial.NOTE))
+    os.mkdir(os.path.join(world.state, initial.NOTE))
+    assert world.first_boot(Source("ovf", {KEY: "x"})) == initial.IMPOSSIBLE
+    assert [step[0] for step in world.happened] == ["failed"]
+    assert world.logged[0].startswith("whether the scripts have run already is not known: ")
+    assert flag.read(world.path).enabled
+
+
 def test_a_note_of_another_time(world, monkeypatch):
     """Of another boot, where its folder outlives one; or of a flag that was set again since."""
-    initial.Note(world.state, world.path).write({"a": 1})
-    assert initial.Note(world.state, world.path).read() == {"a": 1}
+    noted = {"result": {"target": "configure", "failed": [], "scripts": []}, "secrets": ["a"]}
+    initial.Note(world.state, world.path).write(noted)
+    assert initial.Note(world.state, world.path).read() == noted
     monkeypatch.setattr(initial, "_boot", lambda: "another")
     assert initial.Note(world.state, world.path).read() is None
     monkeypatch.undo()

@@ -604,3 +604,13 @@ def test_another_priority_never_means_twice_or_not_at_all(scripts, folder, monke
         monkeypatch.setattr(os, name, watched(getattr(os, name)))
     scripts.set("network", ["configure"], True, 60)
     assert {tuple(priorities) for priorities in seen} <= {(50,), (60,)} and seen[-1] == [60]
+
+
+def test_a_link_that_cannot_get_its_name_leaves_none_of_another(scripts, folder, monkeypatch):
+    def fail(_source, _target):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "rename", fail)
+    with refused(LayoutError, "configure.d cannot be changed", "mounted read-only"):
+        scripts.add("network")
+    assert not list(folder.glob("*.d/.*"))

@@ -7,6 +7,7 @@ import pytest
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.target_run import (
     ProgramMissing,
     ProgramRunner,
+    TargetNotRun,
     UnitRunner,
 )
 
@@ -46,3 +47,37 @@ def test_where_the_program_is_looked_for(environ, tmp_path):
     assert ProgramRunner(dict(environ, PATH="/missing"), str(tmp_path)).ready("resume") == ""
     named = dict(environ, OVM_TEMPLATE_CONFIG=str(tmp_path))
     assert ProgramRunner(named).ready("resume") == "the program %s cannot be run" % tmp_path
+
+
+class Backend:
+    """What a run wants to know of one."""
+
+    def __init__(self, folder):
+        self.state = self
+        self.path = str(folder / "parameters.db")
+
+    def entries(self):
+        return []
+
+
+def test_no_room_for_the_result_of_a_run(environ, tmp_path):
+    program(tmp_path / "ovm-template-config", "touch %s\n" % (tmp_path / "ran"))
+    with pytest.raises(
+        TargetNotRun, match="ovm-template-config cannot be run for the target resume .No such file.*: see"
+    ):
+        ProgramRunner(environ).run("resume", Backend(tmp_path / "missing"), None, None)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("runner", [ProgramRunner, UnitRunner])
+def test_no_process_for_a_run(environ, tmp_path, monkeypatch, runner):
+    def no_process():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    for name in ("ovm-template-config", "systemctl"):
+        program(tmp_path / name, "")
+    monkeypatch.setattr("os.fork", no_process)
+    with pytest.raises(
+        TargetNotRun, match="for the target resume .Resource temporarily unavailable.: see that the sys"
+    ):
+        runner(environ).run("resume", Backend(tmp_path), None, None)

@@ -278,6 +278,27 @@ def test_of_deleted_parameters_not_all_is_remembered_for_ever(directory, monkeyp
         assert list(parameters.reported()) == [b"guest"] + [b"held.%d" % n for n in range(15, 20)]
 
 
+def test_what_was_told_is_looked_through_once_however_many_parameters_are_deleted(directory):
+    with ParameterList(directory) as parameters:
+        with parameters.writing():
+            for n in range(20):
+                parameters.put(Message(b"%d" % n, b""))
+        looks = []
+        parameters._base.set_trace_callback(lambda said: looks.append(said) if "DELETE FROM reported" in said else None)
+        with parameters.writing():
+            assert parameters.delete_each([b"%d" % n for n in range(10, 30)]) == [b"%d" % n for n in range(10, 20)]
+        assert len(looks) == 1
+        assert [entry.key for entry in parameters.entries()] == [b"%d" % n for n in range(10)]
+
+
+def test_one_row_of_what_was_told_is_had_without_the_others(directory):
+    with ParameterList(directory) as parameters:
+        with parameters.writing():
+            parameters.note_reported(b"held." + BYTES, b"digest")
+        assert parameters.told(b"held." + BYTES) == b"digest"
+        assert parameters.told(b"held.") is None
+
+
 KILLED = """
 import os, signal, sys
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
@@ -411,3 +432,15 @@ def test_a_full_disk_undoes_the_change_and_says_so(directory):
         assert pairs(parameters) == [(b"a", b"1")]
         put(parameters, c=b"3")
         assert pairs(parameters) == [(b"a", b"1"), (b"c", b"3")]
+
+
+def test_a_boot_that_cannot_be_told_is_not_taken_for_another_one(directory, monkeypatch):
+    """Else all parameters would be lost because there was no file left to open for a moment."""
+    with ParameterList(directory) as parameters:
+        put(parameters, key=b"value")
+    with monkeypatch.context() as patch:
+        patch.setattr(parameter_list, "_BOOT_ID", directory)  # a folder is no file
+        with pytest.raises(ParameterListError, match="nobody knows whether the parameter list is of this boot: try ag"):
+            ParameterList(directory)
+    with ParameterList(directory) as parameters:
+        assert pairs(parameters) == [(b"key", b"value")]

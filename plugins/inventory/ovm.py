@@ -173,7 +173,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 
 from ansible_collections.ovm.messaging.plugins.module_utils.inventory import census, hosts
 from ansible_collections.ovm.messaging.plugins.module_utils.inventory.addresses import Choice
-from ansible_collections.ovm.messaging.plugins.module_utils.problem import Problem
+from ansible_collections.ovm.messaging.plugins.module_utils.problem import Problem, one_line
 from ansible_collections.ovm.messaging.plugins.module_utils.version import VERSION
 from ansible_collections.ovm.messaging.plugins.plugin_utils import manager
 
@@ -266,7 +266,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         claimed = choice.best(facts["interfaces"])
         if claimed:
             self.display.warning(
-                "'%s' has no ansible_host: other machines claim its address %s, too" % (facts["name"], claimed)
+                "'%s' has no ansible_host: other machines claim its address %s, too"
+                % (one_line(facts["name"]), claimed)
             )
         return {}
 
@@ -280,8 +281,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         except Exception as problem:
             if self.get_option("strict"):
                 raise AnsibleParserError(
-                    "the filter '%s' cannot be evaluated for '%s': %s" % (condition, facts["name"], problem)
-                ) from problem
+                    "the filter '%s' cannot be evaluated for '%s': %s"
+                    % (condition, one_line(facts["name"]), one_line(str(problem)))
+                ) from None
             return False
 
     def _name(self, facts, variables):
@@ -292,8 +294,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             except Exception as problem:
                 if self.get_option("strict"):
                     raise AnsibleParserError(
-                        "the name '%s' cannot be evaluated for '%s': %s" % (expression, facts["name"], problem)
-                    ) from problem
+                        "the name '%s' cannot be evaluated for '%s': %s"
+                        % (expression, one_line(facts["name"]), one_line(str(problem)))
+                    ) from None
                 continue
             if isinstance(name, str) and name:
                 return hosts.safe_name(name)

@@ -8,7 +8,7 @@ Errors are one line on standard error that starts with the program's name.
 import os
 import sys
 
-from .problem import Problem
+from .problem import Problem, one_line
 
 #: Exit codes that mean the same in every program; documented, so they never change.
 DONE, BAD_USAGE, CANNOT, NO_OUTPUT, DEFECT = 0, 2, 3, 5, 70
@@ -82,11 +82,6 @@ def say(program: str, text: str) -> None:
         os.write(2, ("%s: %s\n" % (program, one_line(text))).encode("utf-8", "backslashreplace"))
     except OSError:
         pass
-
-
-def one_line(text: str) -> str:
-    """Text with everything escaped that would break a line, or steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def write(data: bytes, descriptor: int = 1) -> None:

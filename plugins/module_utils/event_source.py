@@ -49,14 +49,14 @@ def _number(value):
         raise ValueError("a number")
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise ValueError("a number") from None
 
 
 def _seconds(value):
     try:
         seconds = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         seconds = math.nan
     if isinstance(value, bool) or not 0 <= seconds <= _LONGEST:
         raise ValueError("seconds, up to %d" % _LONGEST)

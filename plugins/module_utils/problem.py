@@ -26,3 +26,8 @@ class OutcomeUnknown(Problem):
 
     Whoever would repeat it has to find out first, or must be sure that twice does no harm.
     """
+
+
+def one_line(text: str) -> str:
+    """Text with everything escaped that would break a line, steer a terminal, or is not to be seen."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -175,7 +175,7 @@ class Report:
     def __init__(self, messages: "dict[bytes, bytes]") -> None:
         self._messages = messages
         about = _parsed(messages.get(GUEST))
-        self.boot = str(about.get("boot") or "")
+        self.boot = _text(about.get("boot"))
         self.present = bool(self.boot)
 
     def holds(self, key: bytes, value: bytes) -> "bool | None":
@@ -224,12 +224,23 @@ def addresses(value: "bytes | None") -> "list[dict]":
         given = interface.get("addresses")
         result.append(
             {
-                "name": str(interface.get("name") or ""),
-                "mac": str(interface.get("mac") or "").lower(),
+                "name": _text(interface.get("name")),
+                "mac": _text(interface.get("mac")).lower(),
                 "addresses": [a for a in given if isinstance(a, str)] if isinstance(given, list) else [],
             }
         )
     return result
+
+
+def _text(value):
+    """Text that can be written, or an empty one of what is none: it comes from a guest."""
+    if not isinstance(value, str):
+        return ""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:  # JSON can spell halves of characters
+        return ""
+    return value
 
 
 def _object(**members):

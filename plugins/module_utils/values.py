@@ -10,6 +10,8 @@ import json
 from .channel.errors import InvalidMessage
 from .channel.message import Message, display
 
+# Members of a result with such names tell Ansible how to read it. A guest that sends such a key must not.
+_ANSIBLES_OWN = "__ansible_"
 #: Stands in results and diffs where a secret's value would.
 MASK = "********"
 
@@ -97,11 +99,12 @@ def base64_text(raw):
 
 
 def key_text(raw):
-    """A key as text; what is not UTF-8 in it appears as ``\\xNN``.
+    """A key as text; what is not UTF-8 in it appears as ``\\xNN``, and so does the start of what only Ansible may say.
 
     :rtype: str
     """
-    return raw.decode("utf-8", "backslashreplace")
+    text = raw.decode("utf-8", "backslashreplace")
+    return "\\x5f" + text[1:] if text.startswith(_ANSIBLES_OWN) else text
 
 
 def iso(seconds):

@@ -13,11 +13,12 @@ import traceback
 from ansible.module_utils.basic import env_fallback, missing_required_lib
 
 from . import carriers, values
+from .configuration_report import with_boot
 from .delivery import plan, reading
 from .delivery.answers import Condition
 from .delivery.delivery import Request, deliver
 from .manager.errors import MissingLibrary
-from .problem import Problem
+from .problem import Problem, one_line
 from .secret_names import secret_by_name
 
 
@@ -164,7 +165,7 @@ def run(module, work):
             why = traceback.format_exc()
         module.fail_json(msg=missing_required_lib("requests"), exception=why)
     except Problem as problem:
-        module.fail_json(msg=values.clean(problem))
+        module.fail_json(msg=one_line(str(problem)))
     if "msg" in result:
         module.fail_json(**result)
     module.exit_json(**result)
@@ -196,7 +197,7 @@ def send(module):
     unseen = {}  # type: dict
     for delivery in deliveries:
         if delivery.unseen:
-            unseen.setdefault(delivery.unseen, []).append(values.clean(delivery.vm.name))
+            unseen.setdefault(delivery.unseen, []).append(one_line(delivery.vm.name))
     for why, names in unseen.items():
         module.warn("it cannot be seen whether what was sent to %s has arrived: %s" % (", ".join(names), why))
     if module.check_mode and (request.wait or request.answers):
@@ -314,7 +315,7 @@ def _outcome(machines, told):
         result["msg"] = "%d of %d virtual machines failed. %s" % (
             len(failed),
             len(machines),
-            ". ".join("%s: %s" % (one.asked, values.clean(one.problem)) for one in failed),
+            ". ".join("%s: %s" % (one.asked, one_line(str(one.problem))) for one in failed),
         )
     return result
 
@@ -323,14 +324,14 @@ def _about(machine, changed=False, skipped=False):
     """What is returned about any machine."""
     result = dict(
         vm=machine.asked,
-        id=machine.vm and machine.vm.id,
+        id=machine.vm and values.clean(machine.vm.id),
         name=machine.vm and values.clean(machine.vm.name),
-        state=machine.vm and machine.vm.state,
+        state=machine.vm and values.clean(machine.vm.state),
         status="failed" if machine.problem else "skipped" if skipped else "ok",
         changed=changed,
     )
     if machine.problem:
-        result["msg"] = values.clean(machine.problem)
+        result["msg"] = one_line(str(machine.problem))
     return result
 
 
@@ -422,7 +423,9 @@ def _read(one, options, waits):
     if options["events"]:
         result["events"] = [_event(event, one.hidden, options["show_secrets"]) for event in one.events]
     result.update(
-        report=dict(present=one.report.present, boot=one.report.boot, configuration=one.report.configuration()),
+        report=dict(
+            present=one.report.present, boot=one.report.boot, configuration=with_boot(one.report.configuration())
+        ),
         masked=sorted(map(values.key_text, concealed)),
         missing=[values.key_text(key) for key in one.missing],
         waiting=one.waiting,

@@ -169,6 +169,7 @@ vms:
         - The last message of each key that the guest has sent. Values are text.
         - Secrets appear as C(********), unless O(show_secrets=true). See RV(vms[].masked).
         - In a key that is not UTF-8, the odd bytes appear as C(\xNN).
+        - A key that starts with C(__ansible_), as only Ansible's own may in results, appears with C(\x5f) at its start.
       type: dict
       sample: {app.state: ready}
     binary_received: &binary_received

@@ -6,9 +6,9 @@
 from ansible import template
 from ansible.module_utils.basic import missing_required_lib
 
-from ansible_collections.ovm.messaging.plugins.module_utils import carriers, values
+from ansible_collections.ovm.messaging.plugins.module_utils import carriers
 from ansible_collections.ovm.messaging.plugins.module_utils.manager.errors import MissingLibrary
-from ansible_collections.ovm.messaging.plugins.module_utils.problem import Problem
+from ansible_collections.ovm.messaging.plugins.module_utils.problem import Problem, one_line
 
 if hasattr(template, "trust_as_template"):
     # From 2.19 on, ansible-core takes nothing for a template that does not come from its user.
@@ -89,4 +89,4 @@ def untrusted(value):
 
 def explain(problem):
     """What to tell a user of a Problem."""
-    return missing_required_lib("requests") if isinstance(problem, MissingLibrary) else values.clean(problem)
+    return missing_required_lib("requests") if isinstance(problem, MissingLibrary) else one_line(str(problem))

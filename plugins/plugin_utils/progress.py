@@ -19,6 +19,7 @@ from ansible.module_utils.common.validation import check_type_bool, check_type_f
 from ansible.utils.display import Display
 
 from ..module_utils.delivery.many import some
+from ..module_utils.problem import one_line
 
 #: Seconds before the first word about how things stand, and between two where nothing has changed.
 FIRST, AGAIN = 5.0, 30.0
@@ -35,7 +36,8 @@ def wanted(action) -> bool:
 
 def show(action, task_vars, text):
     """Show a line, as all lines of -v look."""
-    _display.v("%s: %s" % (action._task.action, text), host=(task_vars or {}).get("inventory_hostname"))
+    # Names come from elsewhere.
+    _display.v("%s: %s" % (action._task.action, one_line(text)), host=(task_vars or {}).get("inventory_hostname"))
 
 
 def truth(given, default=False) -> bool:

@@ -11,11 +11,11 @@ import sys
 import ovm_vmmessage_text as text
 from ovm_vmmessage_options import HELP, VERSION, BadUsage, parse, usage
 
-from ansible_collections.ovm.messaging.plugins.module_utils import vms
+from ansible_collections.ovm.messaging.plugins.module_utils import core_dumps, vms
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import InvalidMessage
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.layout import KEY_LIMIT_TO_GUEST
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
-from ansible_collections.ovm.messaging.plugins.module_utils.problem import Problem
+from ansible_collections.ovm.messaging.plugins.module_utils.problem import Problem, one_line
 
 #: Exit codes; documented, so they never change their meaning.
 DONE, NO_SUCH_KEY, BAD_INPUT, NO_SUCH_VM, AMBIGUOUS_VM, VM_NOT_RUNNING, LOGIN_REFUSED = range(7)
@@ -39,6 +39,7 @@ def main():
 
     :returns: the exit code.
     """
+    core_dumps.forbid()
     _open_standard_descriptors()
     try:
         _run(sys.argv[1:], os.environ)
@@ -230,7 +231,7 @@ def _write(data):
 def _complain(line):
     """One line to standard error, in one piece; where that fails there is nobody left to tell."""
     try:
-        os.write(2, ("ovm_vmmessage: %s\n" % text.one_line(line)).encode("utf-8"))
+        os.write(2, ("ovm_vmmessage: %s\n" % one_line(line)).encode("utf-8"))
     except OSError:
         pass
 

@@ -5,7 +5,8 @@
 import os
 
 from ovm_vmmessage_options import BadUsage, utf8
-from ovm_vmmessage_text import one_line
+
+from ansible_collections.ovm.messaging.plugins.module_utils.problem import one_line
 
 _INPUT = 0
 _TERMINAL = "/dev/tty"

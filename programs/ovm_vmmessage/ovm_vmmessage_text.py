@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What ovm_vmmessage says: the vendor's words, character for character. Pure."""
 
+from ansible_collections.ovm.messaging.plugins.module_utils.problem import one_line
+
 #: The vendor's last release of the utility, which scripts may look for.
 BANNER = b"Oracle VM VM Message utility 0.5.2."
 CONNECTED = b"Connected."
@@ -48,11 +50,3 @@ def visible(raw):
     :rtype: bytes
     """
     return one_line(raw.decode("utf-8", "backslashreplace")).encode("utf-8")
-
-
-def one_line(text):
-    """Text in which every character is to be seen, in one line.
-
-    :rtype: str
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

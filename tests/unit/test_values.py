@@ -84,6 +84,13 @@ def test_bytes_that_are_no_text_have_none():
     assert values.text(b"\xff") is None and values.key_text(b"a\xff") == r"a\xff"
 
 
+@pytest.mark.parametrize("raw", [b"__ansible_type", b"__ansible_unsafe", b"__ansible_vault", b"__ansible_"])
+def test_no_key_is_one_by_which_ansible_knows_how_to_read_a_result(raw):
+    """Else one such message of a guest would have the task fail that reads it, for all machines."""
+    assert values.key_text(raw) == "\\x5f" + raw.decode()[1:]
+    assert values.key_text(b"a" + raw) == "a" + raw.decode()
+
+
 def test_times_are_iso_8601_in_utc_as_far_as_calendars_go():
     assert values.iso(0) == "1970-01-01T00:00:00.000Z" and values.iso(1769862600.1239) == "2026-01-31T12:30:00.123Z"
     for nothing in (None, "x", float("nan"), float("inf"), 1e20, -1e20):

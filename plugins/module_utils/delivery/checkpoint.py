@@ -9,7 +9,7 @@ import hashlib
 import os
 import sqlite3
 
-from ..private_database import make_file
+from ..private_database import SQLITE_ERRORS, make_file, words
 from .errors import BadCheckpoint
 
 _SCHEMA = 1
@@ -36,7 +36,7 @@ class Checkpoint:
         self._base = sqlite3.connect(path or ":memory:", timeout=0.5, isolation_level=None, check_same_thread=False)
         try:
             self._open()
-        except sqlite3.Error as problem:
+        except SQLITE_ERRORS as problem:
             self._base.close()
             raise self._problem(problem) from problem
         except BaseException:
@@ -108,7 +108,7 @@ class Checkpoint:
     def _run(self, statement, *values):
         try:
             return self._base.execute(statement, values).fetchall()
-        except sqlite3.Error as problem:
+        except SQLITE_ERRORS as problem:
             raise self._problem(problem) from problem
 
     @staticmethod
@@ -138,7 +138,7 @@ class Checkpoint:
             )
 
     def _problem(self, problem):
-        said = str(problem)
+        said = words(problem)
         if "locked" in said:
             remedy = "another process uses it; give each rulebook a checkpoint of its own"
         elif "full" in said:

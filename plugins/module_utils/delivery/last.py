@@ -67,7 +67,8 @@ class LastKnown:
     def failed(self) -> "list[str]":
         """The names of the scripts that failed in it."""
         names = self.report.configuration().get("failed")
-        return [display(str(name).encode("utf-8", "replace")) for name in names] if isinstance(names, list) else []
+        names = names if isinstance(names, list) else []
+        return [display(name.encode("utf-8", "replace")) for name in names if isinstance(name, str)]
 
     def text(self) -> str:
         """What there is to say, as part of an error. Without values: they may be secrets."""

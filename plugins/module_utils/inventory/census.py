@@ -6,6 +6,7 @@ from collections import Counter
 from fnmatch import fnmatchcase
 
 from .. import report, values
+from ..configuration_report import passed_on
 from ..delivery import many
 from ..delivery.plan import newest
 from ..secret_names import secret_by_name
@@ -16,10 +17,6 @@ from .addresses import merged, usable
 NONE, RECEIVED, BOTH = "none", "received", "both"
 #: Stands for every state.
 ALL = "all"
-
-# Seconds that a script may claim to have taken; there are numbers that no calculation takes.
-_LONGEST = 1e9
-_STATES = (report.WAITING, report.RUNNING, report.DONE, report.FAILED)
 
 
 class Query:
@@ -103,7 +100,7 @@ def _facts(machine, known, query):
     messages = {key: record.value for key, record in newest(machine.received).items()}
     told = report.Report(messages)
     interfaces = merged(known, report.addresses(messages.get(report.ADDRESSES))) if vm.state == RUNNING else []
-    facts = {"id": vm.id, "name": values.clean(vm.name), "state": values.clean(vm.state)}
+    facts = {"id": values.clean(vm.id), "name": values.clean(vm.name), "state": values.clean(vm.state)}
     facts["interfaces"] = [_cleaned(interface) for interface in interfaces]
     if query.messages == NONE:
         return facts
@@ -115,7 +112,7 @@ def _facts(machine, known, query):
     facts["report"] = {
         "present": told.present,
         "boot": values.clean(told.boot),
-        "configuration": _configuration(told.configuration()),
+        "configuration": passed_on(told.configuration()),
     }
     return facts
 
@@ -140,33 +137,3 @@ def _told(records, secrets):
         if time:
             result["times"][name] = time
     return result
-
-
-def _configuration(told):
-    """How the configuration at first boot stands, of a guest's report: what looks as it should, and nothing else."""
-    if told.get("state") not in _STATES:
-        return {}
-    result = _checked(told, ("state", "target", "message"))
-    result["failed"] = [values.clean(name) for name in _list(told.get("failed")) if isinstance(name, str)]
-    result["scripts"] = [_script(script) for script in _list(told.get("scripts")) if isinstance(script, dict)]
-    return result
-
-
-def _script(told):
-    """What is told of one script."""
-    result = _checked(told, ("name", "status", "message"))
-    if isinstance(told.get("changed"), bool):
-        result["changed"] = told["changed"]
-    seconds = told.get("seconds")
-    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 <= seconds <= _LONGEST:
-        result["seconds"] = seconds
-    return result
-
-
-def _checked(told, names):
-    """Those of the members that are text."""
-    return {name: values.clean(told[name]) for name in names if isinstance(told.get(name), str)}
-
-
-def _list(given):
-    return given if isinstance(given, list) else []

@@ -56,6 +56,8 @@ from .session import Session
 _STARTING, _BUSY = (0.5, 1.5, 10.0), (0.2, 1.7, 5.0)
 # Seconds that another job may hold a virtual machine.
 _PATIENCE = 60.0
+# Seconds after which older messages are left without their times: each is looked for among all events.
+_DATING = 10.0
 # Errors after which nothing was done, and which pass.
 _BUSY_KINDS = ("LOCK", "OBJECT_OUT_OF_DATE", "OBJECT_DIRTY")
 _BUSY_CODES = ("GEN_000029", "GEN_000011")
@@ -254,11 +256,13 @@ class Manager:
             return records
         events = [event for event in self.events(vm) if self.dialect.incoming(event) and event.time is not None]
         result = []
+        until = self._clock() + _DATING
         for record in reversed(records):
-            if record.time is None:
-                tells = [e for e in events if description_tells(e.description, record.key, record.value)]
+            if record.time is None and self._clock() < until:
                 # The newest; an older record of the same message has an older event.
-                for event in tells[-1:]:
+                tells = (e for e in reversed(events) if description_tells(e.description, record.key, record.value))
+                event = next(tells, None)
+                if event is not None:
                     record = record._replace(time=event.time)
                     events.remove(event)
             result.append(record)
@@ -388,7 +392,7 @@ class Manager:
 
 
 def _path(vm):
-    return "Vm/" + quote(vm.id, safe="")
+    return "Vm/" + quote(vm.id, safe="", errors="surrogatepass")
 
 
 def _raise_not_found(vm, problem):

@@ -48,7 +48,10 @@ from .pauses import growing, spread
 _PAUSES = 0.5, 2.0, 8.0
 # Seconds that a server may ask us to stay away.
 _LONGEST_PAUSE = 30.0
-_HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
+# Nothing compressed, of which a few bytes may become as much as there is memory.
+_HEADERS = {"Accept": "application/json", "Content-Type": "application/json", "Accept-Encoding": "identity"}
+# Bytes of the longest answer, and of a piece of it.
+_LONGEST, _PIECE = 64 << 20, 1 << 16
 # Error codes: not logged in, nobody named, a wrong password; not allowed; too many sessions or connections.
 _NOT_LOGGED_IN = ("AUTH_000000", "AUTH_000003", "AUTH_000005")
 _FORBIDDEN = "AUTH_000006"
@@ -160,7 +163,7 @@ class Session:
             self.requests += 1
         payload = None if body is None else _Body(body)
         self._mine.watchdog = _Watchdog(self.connection.timeout, None)
-        answer, error = None, None
+        answer, error, whole = None, None, True
         try:
             answer = self._http.request(
                 method,
@@ -176,15 +179,23 @@ class Session:
                 cert=self._certificate,
                 # A redirect might carry the password elsewhere.
                 allow_redirects=False,
+                stream=True,
             )
+            whole = _read(answer)
         except (OSError, HTTPError) as caught:
             error = caught
         finally:
             self._mine.watchdog.cancel()
         late = self._mine.watchdog.bitten
         # Not all that comes to an early end is an error to http.client.
-        if answer is not None and not late:
-            return answer
+        if answer is not None and error is None and not late:
+            if whole:
+                return answer
+            text = "the manager at %s answers %s %s with more than %d bytes"
+            text %= (self.connection.address, method, path, _LONGEST)
+            if method == "GET":
+                raise BadAnswer(text, "check that a manager listens there, and see its log")
+            raise OutcomeUnknown(text)
         problem, passing = self._trouble(error, late)
         # No server does half a request: that whose body was not even begun had no effect.
         # Where TLS or a certificate was refused, none of it was read either.
@@ -243,7 +254,9 @@ class Session:
                 ), False
         if late or any(isinstance(cause, socket.timeout) for cause in causes):
             return Unreachable("%s did not answer in time" % where, "check host and port, or allow more time"), True
-        reasons = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+        # OpenSSL tells of an end without a goodbye in words that say nothing to anybody else.
+        told = [cause for cause in causes if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLEOFError)]
+        reasons = [cause.strerror for cause in told if cause.strerror]
         return Unreachable(
             "%s cannot be reached (%s)" % (where, printable(str((reasons or ["the connection broke"])[0]))),
             "check host and port, and that the manager runs",
@@ -395,6 +408,23 @@ def _causes(error):
             if isinstance(cause, HTTPError):
                 queue.append(cause.__context__)
     return found
+
+
+def _read(answer):
+    """Read the body of an answer.
+
+    :returns: whether that is all of it; not where it is too long.
+    """
+    pieces, size = [], 0
+    # As it came, whatever its head says of it.
+    for piece in answer.raw.stream(_PIECE, decode_content=False):
+        size += len(piece)
+        if size > _LONGEST:
+            answer.close()
+            return False
+        pieces.append(piece)
+    answer._content = b"".join(pieces)
+    return True
 
 
 def _wants_login(answer):

@@ -142,3 +142,22 @@ def test_a_client_certificate_that_is_not_known_is_an_error_that_says_so(make_ma
     with pytest.raises(LoginFailed, match="client certificate"):
         make_manager(**options(choosy)).connect()
     assert choosy.requests == []
+
+
+def test_a_connection_that_ends_within_the_handshake_is_told_in_words(make_manager):
+    def hang_up():
+        for _unused in range(2):
+            connection, _address = server.accept()
+            connection.recv(1)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65536):
+                pass
+            connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=hang_up, daemon=True)
+        thread.start()
+        port = server.getsockname()[1]
+        with pytest.raises(Unreachable, match=r":%d cannot be reached \(the connection broke\): " % port):
+            make_manager(port=port, retries=1).vms()
+        thread.join(30)

@@ -92,6 +92,15 @@ def test_groups_that_guests_name_are_names(ansible, web1, say):
     assert all(name.replace("ä", "").replace("_", "").isalnum() for name in made)
 
 
+def test_no_warning_steers_a_terminal(ansible, make_guest, tell):
+    for name in ("\x1b[2J\u202eone", "\x1b[2J\u202etwo"):
+        tell(make_guest(name), eth0=["192.0.2.5/24"])
+    ansible.inventory()
+    said = " ".join(ansible.errors.split())
+    assert "'\\x1b[2J\\u202eone' has no ansible_host: other machines claim its address 192.0.2.5, too" in said
+    assert not {"\x1b", "\u202e"}.intersection(ansible.errors)
+
+
 def test_a_cache_keeps_what_it_is_given(ansible, web1, say, evil):
     """Text that means something to Ansible's own files, as keys and as values."""
     say(web1, {b"__ansible_vault": b"x", b"__ansible_unsafe": b"y", b"evil": evil.encode()})
@@ -102,4 +111,4 @@ def test_a_cache_keeps_what_it_is_given(ansible, web1, say, evil):
             {"ansible.builtin.debug": {"msg": "{{ ovm_received | dict2items }}"}}, hosts="all", arguments=["-i", path]
         )
         received = {each["key"]: each["value"] for each in shown["web1"]["msg"]}
-        assert received == {"__ansible_vault": "x", "__ansible_unsafe": "y", "evil": evil}
+        assert received == {"\\x5f_ansible_vault": "x", "\\x5f_ansible_unsafe": "y", "evil": evil}

@@ -271,7 +271,7 @@ async def main(queue: asyncio.Queue, args: dict[str, Any]) -> None:
     :param args: the source's arguments in the rulebook.
     :raises Problem: an argument makes no sense, or the manager refuses whoever logs in; says what to do.
     """
-    source = _module("event_source")
+    source, one_line = _module("event_source"), _module("problem").one_line
     options = source.parse(args, os.environ)
     feedback = args.get("eda_feedback_queue")
     worker = _Worker()
@@ -286,7 +286,7 @@ async def main(queue: asyncio.Queue, args: dict[str, Any]) -> None:
             except source.Problem as problem:
                 pauses = pauses or _growing(options)
                 pause = next(pauses)
-                _LOG.warning("%s; the next try comes in %.1f seconds", problem, pause)
+                _LOG.warning("%s; the next try comes in %.1f seconds", one_line(str(problem)), pause)
                 await asyncio.sleep(pause)
                 continue
             if pauses:
@@ -295,7 +295,7 @@ async def main(queue: asyncio.Queue, args: dict[str, Any]) -> None:
             troubles, before = {name: str(problem) for name, problem in watch.troubles.items()}, troubles
             for name, problem in troubles.items():
                 if problem != before.get(name):
-                    _LOG.warning("the messages of '%s' cannot be read: %s", source.safe(name), problem)
+                    _LOG.warning("the messages of '%s' cannot be read: %s", one_line(name), one_line(problem))
             for one in news:
                 event = source.event(one)
                 await queue.put(event)

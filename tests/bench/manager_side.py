@@ -2,13 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The manager's side: the module and the gateway, beside their alternatives and their lower bounds."""
 
-import base64
 import concurrent.futures
-import http.client
 import itertools
 import json
 import os
-import ssl
 import statistics
 import sys
 import time
@@ -24,33 +21,11 @@ from lab.gateway import Gateway
 from lab.guest import Guest
 
 from .measure import playbook, side_by_side
+from .rest import Rest
 
 VMS, MESSAGES, CONCURRENCY = 200, 10, 4
 #: How many of the messages are sent by one uri task each: all of them would take many minutes.
 SAMPLE = 50
-
-
-class Rest:
-    """The least that a client can do: one connection, ready-made requests, answers read and thrown away."""
-
-    def __init__(self, gateway):
-        self.base = Dialect().base_path
-        context = ssl.create_default_context(cafile=gateway.ca)
-        self.connection = http.client.HTTPSConnection(gateway.host, gateway.port, context=context)
-        login = base64.b64encode(("%s:%s" % (gateway.username, gateway.password)).encode()).decode()
-        self.headers = {"Accept": "application/json", "Authorization": "Basic " + login}
-        self.headers["Cookie"] = self.ask("GET", "/Manager")[0].partition(";")[0]
-        del self.headers["Authorization"]
-
-    def ask(self, method, path, body=None):
-        """:returns: the cookie that was set, if any, and the decoded body."""
-        headers = dict(self.headers, **{"Content-Type": "application/json"} if body else {})
-        self.connection.request(method, self.base + path, body, headers)
-        answer = self.connection.getresponse()
-        content = answer.read()
-        if answer.status != 200:
-            raise SystemExit("bench: %s %s: %d %s" % (method, path, answer.status, content[:200]))
-        return answer.getheader("Set-Cookie", ""), json.loads(content)
 
 
 class ManagerSide:
@@ -187,12 +162,7 @@ class ManagerSide:
             ids = {vm["name"]: vm["id"]["value"] for vm in rest.ask("GET", "/Vm")[1]}
 
             def received(guest):
-                query = "/Vm/%s/messages?%s=%s" % (
-                    ids[guest.name],
-                    self.dialect.direction_parameter,
-                    self.dialect.received,
-                )
-                return {each["key"]: each["value"] for each in rest.ask("GET", query)[1]}
+                return {each["key"]: each["value"] for each in rest.received(ids[guest.name])}
 
             def collected(store):
                 # Asking over REST all the time would measure the asking.

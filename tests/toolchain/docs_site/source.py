@@ -43,6 +43,8 @@ def make_site():
         if page.path == pages.INDEX:
             text = _with_navigation(text)
         _write(SITE / page.path.relative_to(pages.DOCS), text)
+    for picture in sorted(pages.DOCS.rglob("*.svg")):
+        _write(SITE / picture.relative_to(pages.DOCS), picture.read_text(encoding="utf-8"))
     _make_reference(SITE / REFERENCE)
 
 
@@ -119,7 +121,7 @@ def _for_site(page, link):
     if not path or pages.is_outside(path):
         return link[0]
     target = page.target(path)
-    if target.is_relative_to(pages.DOCS) and target.suffix == ".md":
+    if target.is_relative_to(pages.DOCS) and target.suffix in (".md", ".svg"):
         return link[0]
     return f"[{link['text']}]({pages.REPOSITORY}{target.relative_to(ROOT).as_posix()}{link['anchor'] or ''})"
 

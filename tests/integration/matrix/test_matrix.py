@@ -31,6 +31,15 @@ def test_a_line_is_asked_for_in_its_newest_release():
     assert LINES[0]._replace(core="2.30", beta="2.30.0b1").requirement == "ansible-core>=2.30.0b1,<2.31"
 
 
+def test_the_readme_states_a_run_of_all_that_is_in_it():
+    section = (ROOT / "README.md").read_text().partition("\n### Versions\n")[2].partition("\n## ")[0]
+    stated = re.findall(r"^\| (2\.\d+)\.\S+ \| (3\.\d+)\.\S+ \| ([\d., ]+) \|$", section, re.MULTILINE)
+    assert [core for core, _controller, _targets in stated] == [line.core for line in LINES]
+    for (_core, controller, targets), line in zip(stated, LINES):
+        assert controller in line.controllers
+        assert [full.rpartition(".")[0] for full in targets.split(", ")] == line.targets
+
+
 def test_the_newest_python_of_the_controller_is_chosen():
     here = dict.fromkeys(["3.9", "3.10", "3.12", "3.13"], "/a/path")
     assert [matrix.choose_controller(line, here) for line in LINES[:3]] == ["3.12", "3.12", "3.13"]

@@ -11,7 +11,7 @@ LINT := tests/bootstrap --lint
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity gates format bench docs programs xen xen-boot xen-shell eda matrix molecule network fresh release clean
+.PHONY: help demo test faults lint sanity gates format bench soak soak-short docs programs xen xen-boot xen-shell eda fuzz audit secrets matrix molecule network fresh release clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -37,8 +37,14 @@ format: ## let ruff put the Python files into shape
 	@$(LINT) ruff check --fix-only --quiet .
 	@$(LINT) ruff format .
 
-bench: ## measure against the alternatives
+bench: ## measure against the alternatives; leaves a report and its pictures in the cache
 	@$(RUN) python -m bench $(ARGS)
+
+soak: ## have everything work for an hour: nothing lost, nothing doubled, memory and descriptors flat
+	@$(RUN) python -m soak $(ARGS)
+
+soak-short: ## the same for a minute and a half
+	@$(RUN) python -m soak --minutes 1.5 $(ARGS)
 
 docs: ## build the site and the man pages into build/, and look at them in a real browser
 	@tests/bootstrap --docs python -m toolchain.docs_site $(ARGS)
@@ -56,8 +62,20 @@ xen-boot: ## of these, only that guests boot and messages go both ways
 xen-shell: ## boot real Xen with two guests, and leave it to you
 	@$(RUN) python -m lab.xen $(or $(ARGS),shell)
 
+faults: ## kill programs at each system call, and have calls fail, one after the other; prints what came of it
+	@$(RUN) python -m toolchain.faults $(ARGS)
+
 eda: ## run rulebooks with a real ansible-rulebook (fetches it, and a Java)
 	@$(RUN) python -m toolchain.eda $(ARGS)
+
+fuzz: ## try hostile input on everything that parses, guided by coverage (fetches atheris); prints figures
+	@$(RUN) python -m toolchain.fuzz $(ARGS)
+
+audit: ## ask whether dependencies have ranges, reasons, hashes, and no known vulnerabilities (asks a service)
+	@$(RUN) python -m toolchain.audit $(ARGS)
+
+secrets: ## send secrets all ways that there are, and look for them in everything that shows or stays (needs strace)
+	@$(RUN) python -m toolchain.secrets $(ARGS)
 
 matrix: ## run all modules by every supported ansible-core, on every Python, with both XenStore daemons
 	@$(RUN) python -m toolchain.matrix $(ARGS)

@@ -193,9 +193,9 @@ class Report:
         """
         self.shares.append(dict(picture=picture, name=name, unit=unit, bars=bars))
         print(name)
-        for bar, parts in bars.items():
+        for row, parts in bars.items():
             whole = sum(parts.values())
-            print("    %-28s %12.4g %s" % (bar, whole, unit))
+            print("    %-28s %12.4g %s" % (row, whole, unit))
             for part, figure in parts.items():
                 print("        %-24s %12.4g %s %5.1f %%" % (part, figure, unit, 100 * figure / whole), flush=True)
 

@@ -129,23 +129,23 @@ def _growth(series, top):
 
 def _share(share, top):
     """Bars of parts."""
-    bars, parts = share["bars"], list(dict.fromkeys(part for bar in share["bars"].values() for part in bar))
-    whole = max(sum(bar.values()) for bar in bars.values())
+    bars, parts = share["bars"], list(dict.fromkeys(part for row in share["bars"].values() for part in row))
+    whole = max(sum(row.values()) for row in bars.values())
     names, left = 18 * math.ceil(len(parts) / 2), 150
     drawn = [_text(_LEFT, top + 20, "%s, in %s" % (share["name"], share["unit"]), 14, weight="bold")]
     drawn += _legend(parts, top + 40)
     height = top + _ABOVE + names + 10
-    for name, bar in bars.items():
+    for name, row in bars.items():
         drawn.append(_text(left - 8, height + 17, name, 12, "end"))
         at = left
         for colour, part in zip(_cycle(), parts):
-            length = (_WIDTH - left - 90) * bar.get(part, 0) / whole
+            length = (_WIDTH - left - 90) * row.get(part, 0) / whole
             if length:
                 drawn.append(
                     '<rect x="%.1f" y="%d" width="%.1f" height="24" fill="%s"/>' % (at, height, length, colour)
                 )
             at += length
-        drawn.append(_text(at + 6, height + 17, "%s %s" % (_short(sum(bar.values())), share["unit"]), 12))
+        drawn.append(_text(at + 6, height + 17, "%s %s" % (_short(sum(row.values())), share["unit"]), 12))
         height += 34
     return drawn, height - top + 15
 

@@ -103,7 +103,7 @@ class TaskSide(ModuleSide):
         more = found["process ovm_guest_param"] - found["process ping"]
         bars["ovm_guest_param"].update({"our imports": ours, "our work": more - ours})
         # A difference of two measurements may be less than nothing where it is little.
-        bars = {bar: {part: max(0.0, time) for part, time in parts.items()} for bar, parts in bars.items()}
+        bars = {run: {part: max(0.0, time) for part, time in parts.items()} for run, parts in bars.items()}
         self.report.share("profile", "(n) where the time of a task goes that has nothing to do", "s", bars)
         self.report.add(
             "(n) the module's process alone, %d parameters that are already set, against that of ping" % KEYS,

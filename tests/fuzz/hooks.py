@@ -8,7 +8,7 @@ import os
 import schemathesis
 
 _IDS = json.loads(os.environ["OVM_FUZZ_IDS"])
-_SPELLINGS = (str, str.upper, lambda text: "-".join(text))
+_SPELLINGS = (str, str.upper, "-".join)
 
 
 @schemathesis.hook

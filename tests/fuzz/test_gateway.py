@@ -253,7 +253,7 @@ BODIES = st.sampled_from(
         b"5;" + b"e" * 5000 + b"\r\nhello\r\n",
     ]
 )
-LINES = st.builds(lambda parts: b" ".join(parts), st.lists(st.one_of(TOKENS, st.binary(max_size=30)), max_size=5))
+LINES = st.builds(b" ".join, st.lists(st.one_of(TOKENS, st.binary(max_size=30)), max_size=5))
 REQUESTS = st.builds(
     lambda line, headers, body, rest: b"\r\n".join([line, *headers, b"", body]) + rest,
     st.one_of(

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """OVF environments: entity bombs, depths, encodings; and the same properties as another reader finds."""
 
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.errors import SourceError

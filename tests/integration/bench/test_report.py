@@ -4,7 +4,7 @@
 
 import json
 import math
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 import pytest
 

@@ -97,7 +97,7 @@ def evil(tmp_path, request):
 
     def make(answer):
         made = Evil(tmp_path, answer)
-        request.addfinalizer(lambda: made.__exit__())
+        request.addfinalizer(made.__exit__)
         return made.__enter__()
 
     return make

@@ -46,7 +46,7 @@ def appears(path):
         (["--initial-config", "--stdin"], "--stdin means nothing with --initial-config"),
         (["--input", "x", "configure"], "'x' is no descriptor for --input: give the number of an open one"),
         (["--output", "77", "configure"], "the descriptor 77 for --output is not open"),
-        (["--report", "9" * 30, "configure"], "the descriptor %s for --report is not open" % ("9" * 30)),
+        (["--report", "9" * 30, "configure"], "'%s' is no descriptor for --report: give the number" % ("9" * 30)),
         (["--report", "1", "-o", "1", "configure"], "--report and --output cannot share a descriptor"),
         (["--timeout", "0", "configure"], "'0' is no number of seconds for --timeout: give 0.001 to 864000"),
         (["--timeout", "nan", "configure"], "'nan' is no number of seconds for --timeout"),

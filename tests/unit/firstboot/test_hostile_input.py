@@ -104,7 +104,12 @@ def test_names_that_are_continued_again_and_again_take_no_time(tmp_path):
     path = tmp_path / "disc.iso"
     path.write_bytes(image)
     reads = []
-    counted, usual = (lambda file, size, at: reads.append(size) or usual(file, size, at)), iso9660.os.pread
+    usual = iso9660.os.pread
+
+    def counted(file, size, at):
+        reads.append(size)
+        return usual(file, size, at)
+
     iso9660.os.pread = counted
     try:
         with pytest.raises(SourceError, match="is damaged: it has a name's continuation of 2048 bytes, [0-9]+ in all"):

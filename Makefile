@@ -43,8 +43,8 @@ bench: ## measure against the alternatives; leaves a report and its pictures in 
 soak: ## have everything work for an hour: nothing lost, nothing doubled, memory and descriptors flat
 	@$(RUN) python -m soak $(ARGS)
 
-soak-short: ## the same for a minute and a half
-	@$(RUN) python -m soak --minutes 1.5 $(ARGS)
+soak-short: ## the same for a minute
+	@$(RUN) python -m soak --minutes 1 $(ARGS)
 
 docs: ## build the site and the man pages into build/, and look at them in a real browser
 	@tests/bootstrap --docs python -m toolchain.docs_site $(ARGS)

@@ -39,6 +39,18 @@ _NEVER = ("close", "shutdown", "kill", "listen", "utimensat")
 _DEFECT = re.compile(r"Traceback|this is a defect|Unexpected")
 
 
+#: In a first-boot script in the shell: reads its options, as templateconfig.cli does, and its parameters.
+SCRIPT_OPTIONS = """while [ $# -gt 1 ]; do
+    case $1 in
+        --enumerate) enumerate=1 ;;
+        --input) shift; input=$1 ;;
+        --output) shift; output=$1 ;;
+    esac
+    shift
+done
+if [ "$enumerate" ]; then echo '[]' > "/dev/fd/$output"; exit; fi
+given=$(cat "/dev/fd/$input")
+"""
 #: The oldest Python with one kind of XenStore, the newest with the other.
 PYTHON = dict(zip(KINDS, (next(iter(PYTHONS)), list(PYTHONS)[-1])))
 

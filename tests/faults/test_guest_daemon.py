@@ -15,7 +15,7 @@ import time
 import pytest
 
 from ansible_collections.ovm.messaging.plugins.module_utils import report
-from faults.guests import failures, told
+from faults.guests import SCRIPT_OPTIONS, failures, told
 from faults.injector import PATIENCE, Traced, chosen, kill
 
 #: Exit code of a daemon that could not start.
@@ -26,26 +26,20 @@ FIRST = [(b"one", b"1"), (b"two", b"2" * 5000), (b"VMAPIEvent", b"snapshot:pre:a
 THEN = [(b"three", b"3"), (b"VMAPIEvent", b"snapshot:pre:b"), (b"two", b"4"), (b"last", b"5")]
 HELD = [(b"one", b"3"), (b"two", b"4"), (b"three", b"3"), (b"last", b"5")]
 #: Notes that it ran. Its interface is that of templateconfig.cli.
-SCRIPT = """#!/bin/sh
+SCRIPT = (
+    """#!/bin/sh
 ### BEGIN PLUGIN INFO
 # name: note
 # suspend: 50
 # description: of the tests
 ### END PLUGIN INFO
-while [ $# -gt 1 ]; do
-    case $1 in
-        --enumerate) enumerate=1 ;;
-        --input) shift; input=$1 ;;
-        --output) shift; output=$1 ;;
-    esac
-    shift
-done
-if [ "$enumerate" ]; then echo '[]' > "/dev/fd/$output"; exit; fi
-given=$(cat "/dev/fd/$input")
-echo begin >> {place}/ran
+"""
+    + SCRIPT_OPTIONS
+    + """echo begin >> {place}/ran
 echo end >> {place}/ran
 echo "$given" > "/dev/fd/$output"
 """
+)
 RAN = ["begin", "end"] * 2
 
 

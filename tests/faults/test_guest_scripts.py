@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.scripts import Scripts
-from faults.guests import failures, told
+from faults.guests import SCRIPT_OPTIONS, failures, told
 from faults.injector import PATIENCE, Traced, chosen, kill
 
 OLD = {"configure": 50, "suspend": 10}
@@ -26,27 +26,21 @@ CHKCONFIG = {
     "ovm-chkconfig on": (["mine", "on"], {"configure": 50, "suspend": 10, "cleanup": 30}),
     "ovm-chkconfig off": (["--target=configure", "mine", "off"], {"suspend": 10}),
 }
-SCRIPT = """#!/bin/sh
+SCRIPT = (
+    """#!/bin/sh
 ### BEGIN PLUGIN INFO
 # name: {name}
 # description: of the tests
 # configure: 20
 # cleanup: 30
 ### END PLUGIN INFO
-while [ $# -gt 1 ]; do
-    case $1 in
-        --enumerate) enumerate=1 ;;
-        --input) shift; input=$1 ;;
-        --output) shift; output=$1 ;;
-    esac
-    shift
-done
-if [ "$enumerate" ]; then echo '[]' > "/dev/fd/$output"; exit; fi
-given=$(cat "/dev/fd/$input")
-echo 'begin {name}' >> {place}/ran
+"""
+    + SCRIPT_OPTIONS
+    + """echo 'begin {name}' >> {place}/ran
 echo 'end {name}' >> {place}/ran
 echo "$given" > "/dev/fd/$output"
 """
+)
 
 
 class Guest:

@@ -206,6 +206,20 @@ def test_a_slow_network_is_only_slow(line, piece, pause):
 CODES = {0: DONE, 7: FAILED, 10: UNKNOWN}
 
 
+def cut_at_some_places(campaign, program, line, how, direction, send):
+    """Send again and again, and break the connection a tenth further each time."""
+    length = line.lengths(send)[direction]
+
+    def cut(place):
+        line.wire.plan(direction, place, how)
+        send()
+        return line.wire.struck or None
+
+    places = list(range(0, length, length // 10))
+    campaign(program, "connection %s, %s" % (how, direction)).run(places, cut)
+    line.settled()
+
+
 ARGUMENTS = ["-v", "web1", "-k", "key", "--value-from-stdin", "--timeout", "30"]
 
 
@@ -223,16 +237,7 @@ def test_ovm_vmmessage(campaign, line, how, direction):
         assert value.decode() not in out + err
         line.check()
 
-    length = line.lengths(send)[direction]
-
-    def cut(place):
-        line.wire.plan(direction, place, how)
-        send()
-        return line.wire.struck or None
-
-    places = list(range(0, length, length // 10))
-    campaign("ovm_vmmessage", "connection %s, %s" % (how, direction)).run(places, cut)
-    line.settled()
+    cut_at_some_places(campaign, "ovm_vmmessage", line, how, direction, send)
 
 
 @pytest.mark.parametrize("how, direction", CUTS)
@@ -250,13 +255,4 @@ def test_ovm_vm_message(campaign, line, how, direction):
             assert BROKEN.search(out), out
         line.check()
 
-    length = line.lengths(send)[direction]
-
-    def cut(place):
-        line.wire.plan(direction, place, how)
-        send()
-        return line.wire.struck or None
-
-    places = list(range(0, length, length // 10))
-    campaign("ovm_vm_message", "connection %s, %s" % (how, direction)).run(places, cut)
-    line.settled()
+    cut_at_some_places(campaign, "ovm_vm_message", line, how, direction, send)

@@ -190,7 +190,8 @@ def test_an_event_is_passed_on_to_the_daemon_only(backend, open_guest, state, mo
 
 
 def test_a_daemon_polls_and_attends(backend, open_guest, host_end):
-    assert backend.attend() and not backend.attend()  # the watch fires when it is set
+    assert backend.attend() or (readable(backend) and backend.attend())  # a watch fires when it is set
+    assert not backend.attend()
     host_end.send(Message(b"a", b"1"), LONG)
     assert readable(backend) and backend.attend() and backend.receive() == [(b"a", b"1")]
     while backend.attend():
@@ -201,16 +202,14 @@ def test_a_daemon_polls_and_attends(backend, open_guest, host_end):
 
 
 def test_news_that_come_with_an_answer_are_not_forgotten(backend, host_end):
-    while backend.attend():
-        pass
+    settle(backend)
     host_end.send(Message(b"a", b"1"), LONG)
     backend.uncollected()  # any request: the event is read along with its answer
     assert backend.attend() and backend.receive() == [(b"a", b"1")]
 
 
 def test_a_daemon_lives_through_the_loss_of_xenstore(backend, guest, host_end, xenstored):
-    while backend.attend():
-        pass
+    settle(backend)
     guest.restore(6)
     end = HostEnd(host_end_store(xenstored), 6)
     end.send(Message(b"a", b"1"), LONG)
@@ -247,21 +246,18 @@ def test_telling_where_the_host_has_not_opened_the_channel(make_guest, state):
 
 def test_room_that_the_host_makes_wakes_whoever_expects_it(backend, host_end):
     backend.tell([Message(b"a", b"1"), Message(b"b", b"2")])
-    while backend.attend():
-        pass
+    settle(backend)
     arrivals = host_end.inbox.pending()
     host_end.inbox.discard(arrivals[0])
     assert not backend.attend()  # nobody has asked for it
     backend.expect_room(True)
     backend.expect_room(True)
-    while backend.attend():
-        pass
+    settle(backend)
     host_end.inbox.discard(arrivals[1])
     assert readable(backend) and backend.attend()
     backend.expect_room(False)
     backend.expect_room(False)
-    while backend.attend():
-        pass
+    settle(backend)
     backend.tell([Message(b"c", b"3")])
     heard(host_end)
     assert not backend.attend()
@@ -269,6 +265,14 @@ def test_room_that_the_host_makes_wakes_whoever_expects_it(backend, host_end):
 
 def readable(backend):
     return bool(select.select([backend], [], [], LONG)[0])
+
+
+def settle(backend):
+    """Takes all that XenStore has for it: what a new watch fires may come after the answer."""
+    backend.attend()
+    backend.uncollected()  # answered after that
+    while backend.attend():
+        pass
 
 
 def waiting(backend):

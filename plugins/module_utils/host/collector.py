@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Moves what guests have sent out of XenStore into the message store, each message exactly once."""
 
+import bisect
 import fcntl
 import os
 import threading
@@ -23,13 +24,17 @@ from .message_store import TROUBLE, WARNING, MessageStore, Retention
 BATCH = 64
 # Seconds that one domain's turn may take: a guest can have its directory change all the time.
 _PATIENCE = 5.0
-# Seconds after which all domains are looked at even if XenStore told nothing: a home may be
-# made after the domain was introduced, and what went wrong is tried again.
-_LOOK_AGAIN = 10.0
+# Seconds after which domains are looked at even if XenStore told nothing, so many of them: a home
+# may be made after the domain was introduced, and what went wrong is tried again.
+_LOOK_AGAIN, _IN_TURN = 10.0, 64
 # Messages of a virtual machine after which the store is cut back; and the seconds between
 # two virtual machines that have sent nothing.
 _RETAIN_AFTER, _RETAIN_EVERY = 250, 1.0
 _PREPARE, _COLLECT = "its channel cannot be opened", "what it has sent cannot be collected"
+
+
+def _channel(domid):
+    return layout.child(layout.home(domid), layout.FROM_GUEST)
 
 
 class CollectingLock:
@@ -84,7 +89,7 @@ class GuestInbox(Inbox):
     """
 
     def __init__(self, store: XenStore, domid: int, batch: int) -> None:
-        super().__init__(store, layout.child(layout.home(domid), layout.FROM_GUEST), GRACE, layout.join_from_guest, 1)
+        super().__init__(store, _channel(domid), GRACE, layout.join_from_guest, 1)
         self._batch, self._left, self.more = batch, 0, False
         self._read = {}  # type: dict[int, tuple[bytes, list[bytes], list[bytes]]]  # beforehand, by number
 
@@ -149,13 +154,17 @@ class Collector:
     """Collects. Only for whoever has the collecting lock.
 
     :param connect: makes a XenStore.
+    :param Homes homes: of that XenStore's domains.
     :param MessageStore messages: where the messages go.
     :param bool prepare: whether the channels of new domains are opened.
     :param Retention retention: what the store keeps.
     """
 
-    def __init__(self, connect, messages: MessageStore, prepare: bool, retention: Retention) -> None:
+    def __init__(
+        self, connect, homes: domains.Homes, messages: MessageStore, prepare: bool, retention: Retention
+    ) -> None:
         self._connect, self._messages, self._prepare, self._retention = connect, messages, prepare, retention
+        self._listed = homes
         self._news = domains.News(connect)
         self._store = None  # type: XenStore | None
         self._lock = threading.RLock()
@@ -164,7 +173,7 @@ class Collector:
         self._ready = {}  # type: dict[int, None]  # domains to look into, in this order
         self._prepared = set()  # type: set[int]
         self._troubles = {}  # type: dict[tuple[int, str], str]  # what was told to be wrong with a domain
-        self._look_again = 0.0
+        self._look_again, self._turn = 0.0, 0
         self._kept = {}  # type: dict[str, int]  # messages of a VM since the store was cut back
         self._retain_at, self._retained = 0.0, ""
 
@@ -196,9 +205,11 @@ class Collector:
         :returns: the number of messages that are new in the store.
         """
         with self._lock:
-            self._discover(domains.homes(self._connection()), self._domains)
+            homes = self._listed.now()
+            if homes is not self._homes or len(homes) != len(self._domains):
+                self._discover(homes, self._domains)
             new = 0
-            for domid in [domid for domid, domain in sorted(self._domains.items()) if domain.vm == vm]:
+            for domid in sorted(domid for domid, domain in self._domains.items() if domain.vm == vm):
                 self._ready[domid] = None
                 while domid in self._ready and time.monotonic() < deadline:
                     new += self._take_turn(domid)
@@ -230,19 +241,39 @@ class Collector:
         if watching:
             news.wait(0)
             self._prepared -= news.changed  # the whole tree may be another one
+            self._prepared -= {domid for domid in news.begun if not store.exists(_channel(domid))}
         if not watching or news.listing or now >= self._look_again:
-            self._discover(domains.homes(store), {})
-            self._look_again = now + _LOOK_AGAIN
+            known = self._watched() if watching else {}
+            if now >= self._look_again:
+                # Watches tell. This is in case that one of them did not: of very many domains it is some at a time.
+                self._look_again = now + _LOOK_AGAIN
+                for domid in self._next_in_turn():
+                    known.pop(domid, None)
+            self._discover(domains.homes(store), known)
             again = {domid for domid, what in self._troubles if what == _COLLECT}
             self._ready.update((domid, None) for domid in (again if watching else self._domains))
-        elif news.changed:
-            self._discover(self._homes, {d: self._domains[d] for d in set(self._domains) - news.changed})
+        elif news.changed or news.begun:
+            unchanged = set(self._domains) - news.changed - news.begun
+            self._discover(self._homes, {domid: self._domains[domid] for domid in unchanged})
         self._ready.update((domid, None) for domid in news.arrived if domid in self._domains)
         if watching:
-            news.listing, news.changed, news.arrived = False, set(), {}
+            news.listing, news.changed, news.begun, news.arrived = False, set(), set(), {}
         for domid, inbox in self._inboxes.items():
             if inbox.again_at is not None and inbox.again_at <= now:
                 self._ready[domid] = None
+
+    def _watched(self):
+        """The domains that are known, and of which nothing new was told."""
+        news = self._news
+        return {d: self._domains[d] for d in news.followed if d in self._domains and d not in news.changed | news.begun}
+
+    def _next_in_turn(self):
+        """So many domains, each time the next ones."""
+        numbers = sorted(self._domains)
+        begin = bisect.bisect(numbers, self._turn)
+        turn = (numbers[begin:] + numbers[:begin])[:_IN_TURN]
+        self._turn = turn[-1] if turn else 0
+        return turn
 
     def _discover(self, homes, known):
         found, before = domains.discover(self._connection(), homes, known), self._domains

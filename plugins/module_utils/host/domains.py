@@ -7,12 +7,13 @@ and migration, and for a moment it may have two domains.
 """
 
 import re
+import threading
 import time
 from collections import namedtuple
 
 from ..channel import layout
-from ..channel.errors import NotFound
-from ..channel.xenstore import Requests, XenStore
+from ..channel.errors import DeadlineExceeded, NotFound
+from ..channel.xenstore import TIMEOUT, Requests, XenStore
 from ..vms import canonical_id
 
 _DOMAINS = b"/local/domain"
@@ -23,6 +24,8 @@ _MIGRATING = re.compile(r"--(?:incoming|migratedaway)\Z")
 
 # Events that are taken before anything is done about them: a guest can make them without end.
 _AT_ONCE = 1000
+# Seconds.
+_NOW_AND_THEN = 0.5
 
 
 class Domain(namedtuple("Domain", ("domid", "vm", "name"))):
@@ -80,6 +83,90 @@ def discover(store: XenStore, domids, known=None) -> "dict[int, Domain]":
     return {domid: domain for domid, domain in found.items() if domain}
 
 
+class Homes:
+    """The numbers of all homes. With many domains it takes long to ask for them: done only when one came or went.
+
+    Any thread may use it. Watches tell, on a connection of its own: before a request there is answered, XenStore has
+    told all that happened before it. A home may be made after its domain was introduced, so now and then it is asked
+    for anyway.
+
+    :param connect: makes a XenStore.
+    """
+
+    def __init__(self, connect) -> None:
+        self._connect, self._lock = connect, threading.Lock()
+        self._store = None  # type: XenStore | None
+        self._numbers, self._until = None, 0.0  # type: tuple[list[int] | None, float]
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._store is not None:
+            self._store.close()
+
+    def now(self, anew: bool = False) -> "list[int]":
+        """They, as homes() gives them: the same list as long as nothing came or went.
+
+        :param bool anew: ask for them, whatever was told.
+        :raises DeadlineExceeded: XenStore does not answer, neither this thread nor the one before it.
+        """
+        if not self._lock.acquire(timeout=self._store.timeout if self._store else TIMEOUT):
+            raise DeadlineExceeded(
+                "XenStore did not tell another thread its domains in time", "see that xenstored runs"
+            )
+        try:
+            return self._now(anew)
+        finally:
+            self._lock.release()
+
+    def _now(self, anew):
+        if self._store is None:
+            self._store = self._watching()
+        self._store.exists(_DOMAINS)
+        for _unused in range(_AT_ONCE):
+            if self._store.wait(0) is None:
+                break
+            self._numbers = None
+        if anew or self._numbers is None or time.monotonic() >= self._until:
+            found = homes(self._store)
+            self._until = time.monotonic() + _NOW_AND_THEN
+            if found != self._numbers:
+                self._numbers = found
+        return self._numbers
+
+    def _watching(self):
+        store = self._connect()
+        try:
+            for path in (b"@introduceDomain", b"@releaseDomain"):
+                store.watch(path, path)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+
+class Census:
+    """All domains at one moment.
+
+    :param list homes: of homes().
+    :param dict known: Domain by number.
+    :ivar dict known: the same.
+    """
+
+    def __init__(self, homes: "list[int]", known: "dict[int, Domain]") -> None:
+        self._homes, self.known = homes, known
+        self._of = {}  # type: dict[str, list[Domain]]
+        for domid in sorted(known):
+            self._of.setdefault(known[domid].vm, []).append(known[domid])
+
+    def of(self, vm: str) -> "list[Domain]":
+        """All domains that a virtual machine is; the newest one is the last."""
+        return self._of.get(vm, [])
+
+    def holds(self, homes: "list[int]") -> bool:
+        """Whether all of these homes, a list of Homes, were looked at, and none was half-made."""
+        return homes is self._homes and len(homes) == len(self.known)
+
+
 def current(domains) -> "dict[str, Domain]":
     """The domain that each virtual machine is now, by Vm.id: of several, the newest, which has the highest number."""
     return {domain.vm: domain for domain in sorted(domains)}
@@ -96,7 +183,9 @@ class News:
     :ivar XenStore store: the connection; None before the first follow().
     :ivar bool listing: domains came or went: look at all of them.
     :ivar set changed: numbers of domains whose name or UUID changed.
+    :ivar set begun: numbers of those that are newly watched: either may have changed before.
     :ivar dict arrived: numbers of domains that have sent something, in order (a set with an order).
+    :ivar list followed: numbers of the domains that are watched.
     """
 
     def __init__(self, connect, deliveries: bool = False) -> None:
@@ -110,8 +199,10 @@ class News:
         if deliveries:
             self._paths.append((b"to", layout.TO_GUEST))
         self._tokens = {}  # type: dict[bytes, bytes]  # -> path
-        self._followed = None  # type: list[int] | None
-        self.listing, self.changed, self.arrived = True, set(), {}  # type: tuple[bool, set[int], dict[int, None]]
+        self._first = set()  # type: set[bytes]  # of those of which nothing was told yet; XenStore begins with a word
+        self.followed = []  # type: list[int]
+        self.listing, self.changed, self.begun = True, set(), set()  # type: tuple[bool, set[int], set[int]]
+        self.arrived = {}  # type: dict[int, None]
 
     def close(self) -> None:
         """Close the connection."""
@@ -122,7 +213,7 @@ class News:
         """Watch these domains, and the others no more."""
         if self.store is None:
             self.store = self._connect()
-        if domids == self._followed:
+        elif domids == self.followed:
             return
         wanted = {b"introduced": b"@introduceDomain", b"released": b"@releaseDomain"}
         for domid in domids:
@@ -133,7 +224,8 @@ class News:
         for token in sorted(set(wanted) - set(self._tokens)):
             self.store.watch(wanted[token], token)
             self._tokens[token] = wanted[token]
-        self._followed = list(domids)
+            self._first.add(token)
+        self.followed = list(domids)
 
     def wait(self, timeout: float) -> bool:
         """Wait for news; they are in the attributes then.
@@ -162,5 +254,6 @@ class News:
         elif kind == b"from":
             self.arrived[int(domid)] = None
         elif kind != b"to":
-            self.changed.add(int(domid))
+            (self.begun if token in self._first else self.changed).add(int(domid))
+        self._first.discard(token)
         return True

@@ -75,8 +75,9 @@ class Host:
         self._pool = Pool(self._connect)
         self._lock = CollectingLock(directory)
         self._serving = False
-        self._collector = Collector(self._connect, self.store, prepare, retention or Retention())
-        self._known = {}  # type: dict[int, domains.Domain]
+        self._homes = domains.Homes(self._connect)
+        self._collector = Collector(self._connect, self._homes, self.store, prepare, retention or Retention())
+        self._census = domains.Census([], {})
         self._backlogs = {}  # type: dict[domains.Domain, Backlog]  # of those whose channels are open
         self._changes = _Changes(self._connect, self._pool)
 
@@ -90,6 +91,7 @@ class Host:
         """Close everything. Threads that wait must have come back."""
         self._changes.close()
         self._collector.close()
+        self._homes.close()
         self._pool.close()
         if self._serving:
             self._lock.release()
@@ -103,8 +105,9 @@ class Host:
     # Virtual machines
 
     def connect(self) -> None:
-        with self._pool.borrowed() as store:
-            domains.homes(store)
+        self._homes.now()
+        with self._pool.borrowed():
+            pass
 
     def vms(self) -> "list[Vm]":
         running = domains.current(self._discover().values())
@@ -113,25 +116,26 @@ class Host:
         return sorted(found.values(), key=lambda vm: (vm.name, vm.id))
 
     def current(self, vm: Vm) -> Vm:
+        return self.present(vm)[0]
+
+    def present(self, vm: Vm) -> "tuple[Vm, int | None]":
+        """A virtual machine as it is now, and the number of the domain that it is at present, or None.
+
+        :raises VmNotFound: it is not known.
+        """
         with self._pool.borrowed() as store:
             domain = self._domain(store, vm.id)
         if domain:
-            return Vm(vm.id, domain.name, RUNNING)
+            return Vm(vm.id, domain.name, RUNNING), domain.domid
         known = self.store.vm(vm.id)
         if known is None:
             raise VmNotFound("the virtual machine '%s' is not known on this host" % vm.name, "see whether it has moved")
-        return Vm(vm.id, known.name, STOPPED)
-
-    def domid(self, vm: Vm) -> "int | None":
-        """The number of the domain that a virtual machine is at present, or None."""
-        with self._pool.borrowed() as store:
-            domain = self._domain(store, vm.id)
-        return domain and domain.domid
+        return Vm(vm.id, known.name, STOPPED), None
 
     def _discover(self):
         """All domains, looked at anew."""
         with self._pool.borrowed() as store:
-            known = self._known = domains.discover(store, domains.homes(store))
+            known = domains.discover(store, domains.homes(store))
         if self._collects and not self._serving:  # else whoever collects sees to that
             current = domains.current(known.values())
             self.store.see({vm: (domain.name, domain.domid) for vm, domain in current.items()}, time.time())
@@ -139,16 +143,22 @@ class Host:
 
     def _domain(self, store, vm):
         """The domain that a virtual machine is now, or None. Looks only at those that are new, and at that one."""
-        for _unused in range(2):
-            known = self._known = domains.discover(store, domains.homes(store), self._known)
-            domain = domains.current(known.values()).get(vm)
-            if domain:
-                now = domains.look(store, domain.domid)
+        for anew in (False, True):
+            found = self._all(store, anew).of(vm)
+            if found:
+                now = domains.look(store, found[-1].domid)
                 if now and now.vm == vm:
                     return now
             # Either it does not run, or what was known does not hold any more.
-            self._known = {}
+            self._census = domains.Census([], {})
         return None
+
+    def _all(self, store, anew=False):
+        """All domains, a Census: only those are looked at that were not known yet."""
+        census, homes = self._census, self._homes.now(anew)
+        if not census.holds(homes):
+            census = self._census = domains.Census(homes, domains.discover(store, homes, census.known))
+        return census
 
     # Sending
 
@@ -231,7 +241,7 @@ class Host:
                 HostEnd(store, domain.domid).prepare()
             except NotFound:
                 raise _Moved() from None
-            running = set(self._known.values())
+            running = set(self._census.known.values())
             self._backlogs = {other: known for other, known in self._backlogs.items() if other in running}
             backlog = self._backlogs[domain] = Backlog()
         return backlog
@@ -307,8 +317,7 @@ class Host:
 
     def _directories(self, store, vm, path):
         """Of all domains that a virtual machine is at present; the newest one's is the last."""
-        known = self._known = domains.discover(store, domains.homes(store), self._known)
-        return [layout.child(layout.home(domid), path) for domid in sorted(known) if known[domid].vm == vm.id]
+        return [layout.child(layout.home(domain.domid), path) for domain in self._all(store).of(vm.id)]
 
     def _received_and_pending(self, vm):
         """What is stored and what is still in XenStore, which is only looked at."""
@@ -326,12 +335,10 @@ class Host:
 
     def _pending(self, store, vm):
         """What a virtual machine has in XenStore: messages by domain and number, in order."""
-        known = self._known = domains.discover(store, domains.homes(store), self._known)
         return {
-            (domid, arrival.number): arrival.message
-            for domid in sorted(known)
-            if known[domid].vm == vm.id
-            for arrival in GuestInbox(store, domid, sys.maxsize).pending()
+            (domain.domid, arrival.number): arrival.message
+            for domain in self._all(store).of(vm.id)
+            for arrival in GuestInbox(store, domain.domid, sys.maxsize).pending()
             if not arrival.fault
         }
 
@@ -433,6 +440,7 @@ class _Changes:
             news.listing = False
         happened = news.wait(max(0, deadline - time.monotonic()))
         news.changed.clear()
+        news.begun.clear()
         news.arrived.clear()
         return happened
 

@@ -113,15 +113,16 @@ class Backend:
 
     def vm(self, identity):
         """One VM as it is now: a VmNow, or None where there is none."""
-        vm = self.current(identity)
-        return vm and VmNow(*vm, self._connected().domid(vm) if vm.state == VM_RUNNING else None)
+        try:
+            vm, domid = self._connected().present(Vm(identity, identity, ""))
+        except VmNotFound:
+            return None
+        return VmNow(*vm, domid)
 
     def current(self, identity):
         """The same without its domain's number: a Vm."""
-        try:
-            return self._connected().current(Vm(identity, identity, ""))
-        except VmNotFound:
-            return None
+        vm = self.vm(identity)
+        return vm and Vm(*vm[:3])
 
     def seen(self, identity):
         """One VM as it was seen last: needs XenStore only for those that were not seen yet."""

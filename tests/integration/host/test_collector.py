@@ -404,7 +404,7 @@ def test_a_number_that_goes_over_to_another_machine(here, make_guest, say, store
     serve(here, lambda: stored(here, second))
     assert stored(here, first) == [(b"k", b"first")] and stored(here, second) == [(b"k", b"second")]
     assert [vm.state for vm in here.vms()] == [STOPPED, RUNNING]
-    assert here.domid(vm_of(second)) == 5 and here.domid(vm_of(first)) is None
+    assert here.present(vm_of(second))[1] == 5 and here.present(vm_of(first))[1] is None
 
 
 def test_a_restore_in_the_middle_of_sending(here, guest, say, stored):
@@ -460,7 +460,7 @@ def test_a_machine_that_migrates_to_its_own_host(here, make_guest, host, say, st
     calm(here)
     host.write(b"/local/domain/6/name", b"web--incoming")
     host.write(b"/local/domain/6/vm", b"/vm/" + old.uuid.encode())
-    serve(here, lambda: here.domid(vm_of(old)) == 6)
+    serve(here, lambda: here.present(vm_of(old))[1] == 6)
     say(old, (b"k", b"old"))
     say(new, (b"k", b"new"))
     serve(here, lambda: len(stored(here, old)) == 2)
@@ -479,6 +479,34 @@ def test_a_half_made_domain_counts_once_it_is_whole(here, host, vm_of, guest):
     host.write(b"/local/domain/9/vm", b"/vm/" + b"1" * 32)
     serve(here, lambda: here.store.vm("1" * 32) is not None)
     assert here.store.vm("1" * 32).domid == 9
+
+
+def test_very_many_domains_are_looked_at_in_turn(here, make_guest, monkeypatch):
+    monkeypatch.setattr(collector, "_IN_TURN", 2)
+    for domid in (5, 6, 7):
+        make_guest(domid)
+    calm(here)
+    turns = [here._collector._next_in_turn() for _unused in range(4)]
+    assert sorted(turns[0] + turns[1] + turns[2]) == [5, 5, 6, 6, 7, 7] and turns[3] == turns[0]
+
+
+def test_a_channel_is_not_opened_again_because_it_is_watched(open_host, make_guest, monkeypatch):
+    make_guest(5)
+    opened = []
+    prepare = HostEnd.prepare
+    monkeypatch.setattr(HostEnd, "prepare", lambda end: (opened.append(end.domid), prepare(end)))
+    here = open_host(prepare=True)
+    calm(here)
+    assert opened == [5]
+
+
+def test_a_channel_that_is_gone_when_its_watch_begins_is_opened(open_host, make_guest, host):
+    make_guest(5)
+    here = open_host(prepare=True)
+    here.collect()
+    host.remove(b"/local/domain/5/control/oracle-vmapi")
+    calm(here)
+    assert host.exists(b"/local/domain/5/control/oracle-vmapi/from-guest")
 
 
 # XenStore is gone

@@ -3,9 +3,12 @@
 """Which virtual machines a host has, as real daemons show it."""
 
 import functools
+import threading
+import time
 
 import pytest
 
+from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors import DeadlineExceeded
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.xenstore import XenStore
 from ansible_collections.ovm.messaging.plugins.module_utils.host import domains
@@ -123,7 +126,7 @@ def news(xenstored):
 
 
 def forget(news):
-    news.listing, news.changed, news.arrived = False, set(), {}
+    news.listing, news.changed, news.begun, news.arrived = False, set(), set(), {}
 
 
 def told(news):
@@ -131,7 +134,8 @@ def told(news):
     assert news.wait(LONG)
     while news.wait(0.1):
         pass
-    result = (news.listing, sorted(news.changed), sorted(news.arrived))
+    assert not news.changed & news.begun
+    result = (news.listing, sorted(news.changed), sorted(news.begun), sorted(news.arrived))
     forget(news)
     return result
 
@@ -140,7 +144,7 @@ def test_at_first_everything_is_new(xenstored, guest):
     news = News(functools.partial(XenStore, xenstored.path))
     assert news.listing
     news.follow([5])
-    assert told(news) == (True, [5], [5])
+    assert told(news) == (True, [], [5], [5])
     news.close()
 
 
@@ -148,13 +152,13 @@ def test_a_domain_comes_is_renamed_sends_and_goes(news, make_guest, host, host_e
     assert host_end.domid == 5
     news = news(5)
     other = make_guest(6)
-    assert told(news) == (True, [], [])
+    assert told(news) == (True, [], [], [])
     news.follow([5, 6])
-    assert told(news) == (False, [6], [6])
+    assert told(news) == (False, [], [6], [6])
     host.write(b"/local/domain/6/name", b"new")
-    assert told(news) == (False, [6], [])
+    assert told(news) == (False, [6], [], [])
     say(other, (b"k", b"v"))
-    assert told(news) == (False, [], [6])
+    assert told(news) == (False, [], [], [6])
     host_end.send(Message(b"k", b"v"), LONG)
     assert not news.wait(0.1)
     other.destroy()
@@ -167,9 +171,16 @@ def test_a_domain_comes_is_renamed_sends_and_goes(news, make_guest, host, host_e
 def test_deliveries_are_told_when_they_are_asked_for(news, guest, host_end, hear):
     news = news(5, deliveries=True)
     host_end.send(Message(b"k", b"v"), LONG)
-    assert told(news) == (False, [], [])
+    assert told(news) == (False, [], [], [])
     hear(guest)
-    assert told(news) == (False, [], [])
+    assert told(news) == (False, [], [], [])
+
+
+def test_after_a_restart_all_may_have_changed(xenstored, host, news):
+    make(host, 7)
+    news = news(7)
+    xenstored.restart()
+    assert told(news) == (True, [7], [], [7])
 
 
 def test_an_event_of_a_watch_that_has_ended_is_no_news(news, host):
@@ -197,4 +208,78 @@ def test_as_many_domains_as_a_host_may_have(host, news):
     assert len(found(host)) == 300
     news = news(*domains.homes(host))
     host.write(b"/local/domain/300/name", b"new")
-    assert told(news) == (False, [300], [])
+    assert told(news) == (False, [300], [], [])
+
+
+# Homes, without asking each time
+
+
+@pytest.fixture
+def homes(xenstored):
+    made = domains.Homes(functools.partial(XenStore, xenstored.path))
+    yield made
+    made.close()
+
+
+def test_homes_are_asked_for_again_when_one_comes_or_goes(homes, make_guest, monkeypatch):
+    monkeypatch.setattr(domains, "_NOW_AND_THEN", 1000.0)
+    guest = make_guest(5)
+    first = homes.now()
+    assert first == [5] and homes.now() is first
+    make_guest(6)
+    assert homes.now() == [5, 6]
+    guest.destroy()
+    assert homes.now() == [6]
+
+
+def test_a_home_that_is_made_later_than_its_domain_is_found(homes, host, monkeypatch):
+    monkeypatch.setattr(domains, "_NOW_AND_THEN", 1000.0)
+    assert homes.now() == []
+    make(host, 7)
+    assert homes.now() == [] and homes.now(anew=True) == [7]
+    make(host, 8)
+    monkeypatch.setattr(homes, "_until", 0.0)
+    assert homes.now() == [7, 8]
+
+
+def test_a_restarted_xenstored_has_homes_of_its_own(homes, host, xenstored, monkeypatch):
+    monkeypatch.setattr(domains, "_NOW_AND_THEN", 1000.0)
+    make(host, 7)
+    assert homes.now() == [7]
+    xenstored.restart()
+    assert homes.now() == []
+
+
+def test_threads_do_not_wait_for_each_other_one_by_one(xenstored):
+    """Where XenStore does not answer, each waits for the one before it at most, and for itself."""
+    homes = domains.Homes(functools.partial(XenStore, xenstored.path, timeout=0.5))
+    homes.now()
+    xenstored.pause()
+    problems = []
+
+    def ask():
+        try:
+            homes.now()
+        except DeadlineExceeded as problem:
+            problems.append(problem)
+
+    threads = [threading.Thread(target=ask) for _unused in range(12)]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.monotonic() - began
+    xenstored.resume()
+    assert len(problems) == 12 and took < 4.0
+    assert homes.now() == []
+    homes.close()
+
+
+def test_a_census_has_each_machine_s_domains_in_order():
+    known = {9: domains.Domain(9, "a", "x"), 5: domains.Domain(5, "a", "x"), 6: domains.Domain(6, "b", "y")}
+    listed = [5, 6, 9]
+    census = domains.Census(listed, known)
+    assert [domain.domid for domain in census.of("a")] == [5, 9] and census.of("c") == []
+    assert census.holds(listed) and not census.holds([5, 6, 9])
+    assert not domains.Census(listed, {5: known[5]}).holds(listed)

@@ -59,14 +59,14 @@ def test_machines_that_run_and_that_did(open_host, make_guest, vm_of, host):
     here.connect()
     assert here.name == "xenstore"
     assert here.vms() == [vm_of(db), vm_of(web)] and here.current(vm_of(web)) == vm_of(web)
-    assert here.domid(vm_of(web)) == 5
+    assert here.present(vm_of(web))[1] == 5
     host.write(b"/local/domain/5/name", b"www")
     assert here.current(vm_of(web)).name == "www"
     db.destroy()
     web.reboot()
     stopped = vm_of(db)._replace(state=STOPPED)
     assert here.vms() == [stopped, vm_of(web)] and here.current(vm_of(db)) == stopped
-    assert here.domid(vm_of(web)) == 6 and here.domid(vm_of(db)) is None
+    assert here.present(vm_of(web))[1] == 6 and here.present(vm_of(db))[1] is None
     assert open_host().current(vm_of(db)) == stopped  # another process knows it, too
     with pytest.raises(VmNotFound, match="'other' is not known on this host: see whether it has moved"):
         here.current(Vm("1" * 32, "other", RUNNING))
@@ -147,7 +147,7 @@ def test_a_reboot_between_look_up_and_send(open_host, guest, vm_of, hear, monkey
 
     monkeypatch.setattr(Host, "_receiver", late)
     here.send(vm, [(b"b", b"2")], False)
-    assert hear(guest) == [(b"b", b"2")] and here.domid(vm) == to
+    assert hear(guest) == [(b"b", b"2")] and here.present(vm)[1] == to
 
 
 def test_a_number_that_has_gone_over_to_another_machine_gets_nothing(

@@ -486,7 +486,7 @@ def refusing(monkeypatch):
 @pytest.mark.parametrize("refused", ["PRAGMA secure_delete = ON", "PRAGMA synchronous = NORMAL"])
 def test_a_connection_that_cannot_be_made_is_closed_again(directory, refusing, refused):
     opened = refusing({refused: "disk I/O error"})
-    assert "disk I/O error: if the file is damaged, stop what uses it" in refusal(directory)
+    assert "disk I/O error: see the system's log for its disk, and that there is room on it" in refusal(directory)
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         opened.pop().execute("SELECT 1")
 

@@ -463,6 +463,8 @@ class XenStore(Requests):
                     if connection is not None:
                         raise self._lost()
                     self._reconnect(deadline)
+                    if op == Op.WATCH:
+                        return b""  # set with all others: a second time it would be one too many
                 elif connection not in (None, self._connection):
                     raise self._lost()
                 try:
@@ -505,7 +507,10 @@ class XenStore(Requests):
             self._disconnect()
             raise
         except OSError as problem:
-            lost = ConnectionLost("the connection to XenStore at %s broke: %s" % (self.path, problem.strerror))
+            lost = ConnectionLost(
+                "the connection to XenStore at %s broke: %s" % (self.path, problem.strerror),
+                "see that xenstored runs, then try again",
+            )
             lost.code = errno.errorcode.get(problem.errno or 0, "")
             lost.unsent = sent < len(data)
             raise lost from problem
@@ -633,8 +638,8 @@ class XenStore(Requests):
         if self._fd >= 0:
             if self._device:
                 self._end_unheard()
-            os.close(self._fd)  # never shut down: a forked relative may share the connection
-        self._fd = -1
+            closing, self._fd = self._fd, -1  # in this order: a signal may cut it off in between
+            os.close(closing)  # never shut down: a forked relative may share the connection
         self._transactions.clear()
         del self._buffer[:]
 

@@ -340,6 +340,32 @@ def test_a_daemon_killed_with_a_request_in_flight(xenstored):
         assert "XenStore is gone" in str(problem)
 
 
+def test_a_signal_in_the_midst_of_closing_does_no_harm(xenstored, monkeypatch):
+    store = XenStore(xenstored.path, timeout=LONG)
+    close = os.close
+
+    def cut_off(descriptor):
+        close(descriptor)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "close", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            store.close()
+    store.close()
+
+
+def test_a_watch_that_a_new_connection_has_set_is_not_set_twice(xenstored):
+    with XenStore(xenstored.path, timeout=LONG) as store:
+        store.watch(b"/test/a", b"a")
+        assert store.wait(LONG, b"a")
+        xenstored.restart()
+        store.watch(b"/test/b", b"b")
+        assert store.wait(LONG, b"b") and store.wait(LONG, b"a")
+        store.write(b"/test/b", b"1")
+        assert store.wait(LONG, b"b") and not store.wait(0.1, b"b")
+
+
 def test_a_restarted_daemon_is_used_without_a_word(xenstored):
     with XenStore(xenstored.path, timeout=LONG) as store:
         store.write(b"/test/a", b"1")

@@ -34,15 +34,22 @@ class Condition:
         return bool(self._search(value.decode("utf-8", "surrogateescape")))
 
 
+#: Seconds by which a time may lie before the look that does not show its record yet: it is taken first, then stored.
+_LATE = 2.0
+
+
 class Since:
     """A moment: what is newer than it, by the other side's clock or, where that tells nothing, by what was there.
 
+    Somebody may set that clock back. So a record that was not there, but should have been by its time, is new, too.
+
     :param records: what had been received by then, of Record.
     :param float time: when it was, in seconds since 1970, by the other side's clock.
+    :param float looked: when the records were asked for, likewise.
     """
 
-    def __init__(self, records: list, time: float) -> None:
-        self._records, self._time = list(records), time
+    def __init__(self, records: list, time: float, looked: float) -> None:
+        self._records, self._time, self._looked = list(records), time, looked
 
     def newer(self, records: list) -> list:
         """Those of the records of ONE key that have come since, in their order."""
@@ -53,8 +60,16 @@ class Since:
         return [
             record
             for place, record in enumerate(records)
-            if (place >= len(records) - added if record.time is None else record.time >= self._time)
+            if (place >= len(records) - added if record.time is None else self._later(record, there))
         ]
+
+    def _later(self, record, there):
+        """Whether a record with a time is newer. Takes away what of those before is the same."""
+        for known in there:
+            if known.value == record.value and known.time in (None, record.time):
+                there.remove(known)
+                return record.time >= self._time
+        return record.time >= self._time or record.time < self._looked - _LATE
 
 
 #: Why an answer is missing.

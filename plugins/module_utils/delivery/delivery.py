@@ -95,6 +95,7 @@ class Delivery(many.Machine):
         request, vm = self._request, require_running(self.vm)
         # Whoever wants all sent anyway, and no more, need not have it looked at.
         blind = request.force and not (request.before or request.wait or request.answers)
+        looked = self._carrier.now() if request.wait or request.answers else 0.0
         evidence = plan.Evidence([], list) if blind else self._look()
         lacking = self._decide(evidence)
         if request.before:
@@ -105,7 +106,7 @@ class Delivery(many.Machine):
                 self._unanswered(evidence.records)
             return
         if lacking and (request.wait or request.answers):
-            self._since = Since(evidence.records, self._carrier.now())
+            self._since = Since(evidence.records, self._carrier.now(), looked)
         for run, log in plan.runs(lacking, request.log):
             try:
                 self._carrier.send(vm, [message.pair for message in run], log)

@@ -43,6 +43,13 @@ def test_a_bad_pattern_is_told():
         (timed((b"x", 5)), timed((b"x", 5), (b"x", 10)), [b"x"]),
         (timed((b"x", 5)), timed((b"x", 12)), [b"x"]),
         ([], timed((b"x", 9)), []),  # it came between the look and the send
+        # Unless the clock was set back: what was not there should have been.
+        ([], timed((b"x", 7)), [b"x"]),
+        (timed((b"x", 5)), timed((b"x", 5), (b"y", 6)), [b"y"]),
+        (timed((b"x", 5)), timed((b"x", 5), (b"x", 4)), [b"x"]),
+        (timed((b"x", 5), (b"x", 6)), timed((b"x", 6), (b"x", -99)), [b"x"]),  # one forgotten meanwhile
+        (untimed(b"x"), timed((b"x", 5), (b"x", 4)), [b"x"]),
+        (timed((b"x", 5)), timed((b"x", 4)), [b"x"]),
         (untimed(b"x"), timed((b"x", 5)), []),
         # Without, what was there does.
         ([], untimed(b"x"), [b"x"]),
@@ -58,7 +65,7 @@ def test_a_bad_pattern_is_told():
 )
 def test_what_is_new(before, now, new):
     others = [Record(b"other", b"o", 3.0)]
-    assert [record.value for record in Since(others + before, 10.0).newer(now)] == new
+    assert [record.value for record in Since(others + before, 10.0, 9.5).newer(now)] == new
 
 
 def test_without_a_send_the_last_word_counts():
@@ -70,7 +77,7 @@ def test_without_a_send_the_last_word_counts():
 
 
 def test_after_a_send_any_new_word_counts():
-    done, since = Condition(b"s", "done"), Since(timed((b"done", 1)), 10.0)
+    done, since = Condition(b"s", "done"), Since(timed((b"done", 1)), 10.0, 9.5)
     assert answers.answer(timed((b"done", 1)), done, since) == (None, answers.NOTHING_NEW)
     assert answers.answer(timed((b"done", 1), (b"busy", 11)), done, since) == (None, answers.NO_MATCH)
     assert answers.answer(timed((b"done 1", 11), (b"idle", 12)), done, since) == (b"done 1", "")
@@ -84,7 +91,7 @@ def seen(message, *reports, since=None, held_will_do=False, boot="b1", time=20.0
 
 
 def test_a_report_tells_that_a_message_has_arrived():
-    now, held = Since([], 10.0), report.held
+    now, held = Since([], 10.0, 9.5), report.held
     secret = Wanted(b"x", b"1", True)
     assert seen(A, boot="") is None
     assert seen(Wanted(b"VMAPIEvent", b"1", False)) is None
@@ -103,6 +110,6 @@ def test_a_report_tells_that_a_message_has_arrived():
 def test_a_report_from_before_the_send_tells_nothing():
     told = report.held("b1", b"x", b"?", secret=True)
     secret = Wanted(b"x", b"1", True)
-    assert seen(secret, told, since=Since([Record(*told, 5.0)], 10.0), time=5.0) is False
+    assert seen(secret, told, since=Since([Record(*told, 5.0)], 10.0, 9.5), time=5.0) is False
     # Without a time nobody can tell it from a new one.
-    assert seen(secret, told, since=Since([Record(*told, None)], 10.0), time=None) is None
+    assert seen(secret, told, since=Since([Record(*told, None)], 10.0, 9.5), time=None) is None

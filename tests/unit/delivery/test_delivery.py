@@ -261,6 +261,20 @@ def test_an_answer_is_waited_for():
     assert delivery.delivered is None and delivery.unseen == ""
 
 
+def test_an_answer_is_found_though_the_clock_was_set_back():
+    world = Memory()
+    world.say(b"state", b"done")
+
+    def set_back(_key, _value):
+        world.clock -= 3600
+        world.say(b"state", b"done again")
+        world.clock += 3600  # it is also what the wait goes by
+
+    world.guests["web1"] = set_back
+    delivery = one(world, wanted(a=b"1"), answers=[Condition(b"state", "^done")], timeout=60)
+    assert delivery.problem is None and delivery.answers == {b"state": b"done again"}
+
+
 @pytest.mark.parametrize("history", [True, False])
 @pytest.mark.parametrize("times", [True, False])
 def test_where_something_was_sent_an_old_answer_does_not_do(history, times):

@@ -16,6 +16,36 @@ def words(problem) -> str:
     return "it is damaged" if isinstance(problem, UnicodeDecodeError) else str(problem)
 
 
+def remedy_for(said: str, user: str, in_use: str, damaged: str) -> str:
+    """What to do about what SQLite says.
+
+    :param str said: of words().
+    :param str user: who has to be able to write.
+    :param str in_use: what to do where another process has it.
+    :param str damaged: what to do about a damaged file, and about all else.
+    """
+    if "locked" in said or "locking" in said:
+        return in_use
+    if "full" in said:
+        return "make room in its file system"
+    if "readonly" in said or "unable to open" in said:
+        return "see that %s may write there, and that there is room" % user
+    if "I/O" in said:
+        return "see the system's log for its disk, and that there is room on it"
+    if "malformed" in said:
+        # So some versions call what the disk does not give them.
+        return "see the system's log for its disk; " + damaged
+    return damaged
+
+
+_REMEDIES = {
+    errno.EACCES: "run this as root",
+    errno.EPERM: "run this as root",
+    errno.EROFS: "have its file system mounted for writing; see the system's log for why it is not",
+    errno.ENOSPC: "make room in its file system",
+}
+
+
 class PrivateDatabase:
     """A file, made for its owner only where it is missing, in a directory of the same kind.
 
@@ -62,14 +92,9 @@ class PrivateDatabase:
     def translate(self, problem):
         """Our error for one of SQLite's."""
         said = words(problem)
-        if "locked" in said:
-            remedy = "another process is writing to it; try again, or allow more time"
-        elif "full" in said:
-            remedy = "make room in its file system"
-        elif "readonly" in said or "unable to open" in said:
-            remedy = "see that root may write there"
-        else:
-            remedy = self._damaged
+        remedy = remedy_for(
+            said, "root", "another process is writing to it; try again, or allow more time", self._damaged
+        )
         return self.error("the %s %s: %s" % (self._what, self.path, said), remedy)
 
     def _make(self, directory):
@@ -88,7 +113,7 @@ class PrivateDatabase:
         except OSError as problem:
             raise self.error(
                 "the %s %s cannot be opened (%s)" % (self._what, self.path, problem.strerror),
-                "run this as root" if isinstance(problem, PermissionError) else "see that its directory can be made",
+                _REMEDIES.get(problem.errno, "see that its directory can be made"),
             ) from problem
 
 
@@ -110,7 +135,8 @@ def make_file(path: str) -> None:
     if stat.S_IMODE(mode) != 0o600:
         os.chmod(path, 0o600)  # it may have come from a backup; its journals take after it
     if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        why = errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES
+        raise OSError(why, os.strerror(why))
 
 
 class _Translated:

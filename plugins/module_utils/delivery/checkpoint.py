@@ -9,7 +9,7 @@ import hashlib
 import os
 import sqlite3
 
-from ..private_database import SQLITE_ERRORS, make_file, words
+from ..private_database import SQLITE_ERRORS, make_file, remedy_for, words
 from .errors import BadCheckpoint
 
 _SCHEMA = 1
@@ -139,14 +139,8 @@ class Checkpoint:
 
     def _problem(self, problem):
         said = words(problem)
-        if "locked" in said:
-            remedy = "another process uses it; give each rulebook a checkpoint of its own"
-        elif "full" in said:
-            remedy = "make room in its file system"
-        elif "readonly" in said or "unable to open" in said:
-            remedy = "see that who runs this may write there"
-        else:
-            remedy = "remove it, or name another"
+        in_use = "another process uses it; give each rulebook a checkpoint of its own"
+        remedy = remedy_for(said, "who runs this", in_use, "remove it, or name another")
         return BadCheckpoint("the checkpoint %s: %s" % (self._path or "in memory", said), remedy)
 
 

@@ -354,7 +354,9 @@ def test_checkpoints_that_cannot_be_used_say_what_to_do(tmp_path):
     [
         ("database or disk is full", "make room"),
         ("attempt to write a readonly database", "may write there"),
-        ("disk I/O error", "remove it, or name another"),
+        ("unable to open database file", "there is room"),
+        ("disk I/O error", "see the system's log for its disk"),
+        ("file is not a database", "remove it, or name another"),
     ],
 )
 def test_what_sqlite_says_has_a_remedy(said, remedy):

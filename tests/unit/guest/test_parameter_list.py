@@ -3,12 +3,14 @@
 """The parameter list, on a real SQLite file."""
 
 import os
+import re
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
+import types
 
 import pytest
 
@@ -369,6 +371,39 @@ def refusal(directory, **options):
     with pytest.raises(ParameterListError) as found:
         ParameterList(directory, **options).close()
     return str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (0, r"cannot be opened \(Permission denied\): run this as root"),
+        (os.ST_RDONLY, r"cannot be opened \(Read-only file system\): have its file system mounted for writing"),
+    ],
+)
+def test_why_it_may_not_be_written_is_told(directory, monkeypatch, flags, told):
+    ParameterList(directory).close()
+    monkeypatch.setattr(os, "access", lambda *_arguments, **_options: False)
+    monkeypatch.setattr(os, "statvfs", lambda _path: types.SimpleNamespace(f_flag=flags))
+    assert re.search(told, refusal(directory))
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("database is locked", "another process is writing to it"),
+        ("locking protocol", "another process is writing to it"),
+        ("database or disk is full", "make room in its file system"),
+        ("unable to open database file", "see that root may write there, and that there is room"),
+        ("disk I/O error", "see the system's log for its disk, and that there is room on it"),
+        # So some versions of SQLite call what a disk does not give them.
+        ("database disk image is malformed", "see the system's log for its disk; if the file is damaged, remove it"),
+        ("file is not a database", "if the file is damaged, remove it"),
+    ],
+)
+def test_what_sqlite_says_has_a_remedy(directory, said, remedy):
+    with ParameterList(directory) as parameters:
+        problem = str(parameters._file.translate(sqlite3.OperationalError(said)))
+    assert (said + ": " + remedy) in problem
 
 
 def test_a_list_that_is_kept_too_long_by_another_is_an_error_in_time(directory):

@@ -141,8 +141,10 @@ def has_scripts(directory: str, target: str) -> bool:
     """Whether a script is enabled for a target."""
     try:
         return bool(os.listdir(os.path.join(directory, target + ".d")))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError:
+        return True  # the program says why it cannot read them
 
 
 class _Translated:

@@ -75,6 +75,8 @@ class Listener:
                 knocked = True
             except BlockingIOError:
                 return knocked
+            except OSError:
+                return True  # whatever was lost, looking around once more does no harm
 
     def close(self) -> None:
         """Listen no more. A second call does nothing."""

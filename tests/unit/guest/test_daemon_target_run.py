@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What there is to run for a target, and by whom. Runs with a guest are in integration/daemon."""
 
+import os
+
 import pytest
 
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.target_run import (
@@ -9,6 +11,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.guest.target_run imp
     ProgramRunner,
     TargetNotRun,
     UnitRunner,
+    has_scripts,
 )
 
 
@@ -81,3 +84,21 @@ def test_no_process_for_a_run(environ, tmp_path, monkeypatch, runner):
         TargetNotRun, match="for the target resume .Resource temporarily unavailable.: see that the sys"
     ):
         runner(environ).run("resume", Backend(tmp_path), None, None)
+
+
+@pytest.mark.parametrize(
+    ("problem", "enabled"),
+    [(FileNotFoundError(), False), (NotADirectoryError(), False), (PermissionError(), True), (OSError(5, "EIO"), True)],
+)
+def test_a_target_whose_scripts_cannot_be_seen_is_run(tmp_path, monkeypatch, problem, enabled):
+    """The program says what is wrong; a target that nobody runs would be an event that is lost."""
+
+    def fail(_path):
+        raise problem
+
+    (tmp_path / "suspend.d").mkdir()
+    assert has_scripts(str(tmp_path), "suspend") is False
+    (tmp_path / "suspend.d/50note").touch()
+    assert has_scripts(str(tmp_path), "suspend") is True
+    monkeypatch.setattr(os, "listdir", fail)
+    assert has_scripts(str(tmp_path), "suspend") is enabled

@@ -56,6 +56,17 @@ def test_after_the_end_nobody_listens(directory):
     with_it.close()
 
 
+def test_an_error_counts_as_heard(listener, monkeypatch):
+    class Failing:
+        def recv(self, _size):
+            raise ConnectionResetError()
+
+    real = listener._socket
+    monkeypatch.setattr(listener, "_socket", Failing())
+    assert listener.drain() is True
+    monkeypatch.setattr(listener, "_socket", real)
+
+
 def test_a_full_socket_does_not_block_and_counts_as_heard(directory, listener):
     assert all(knock(directory) for _unused in range(3000)) and listener.drain()
 

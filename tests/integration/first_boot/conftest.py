@@ -20,39 +20,30 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end imp
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.message import Message
 from ansible_collections.ovm.messaging.plugins.module_utils.guest.parameter_list import ParameterList
 from ansible_collections.ovm.messaging.programs import build
+from lab import shell_script
 
 #: Seconds after which something counts as hanging.
 PATIENCE = 60
 ROOT_PASSWORD = "com.oracle.linux.root-password"
 HOSTNAME = "com.oracle.linux.network.hostname"
 
-# A script in the shell starts in a millisecond. It shows what it was given, notes that it began and
-# ended, and passes its parameters on. Its interface is that of templateconfig.cli.
-SCRIPT = r"""#!/bin/sh
+# It shows what it was given, notes that it began and ended, and passes its parameters on.
+SCRIPT = (
+    r"""#!/bin/sh
 ### BEGIN PLUGIN INFO
 # name: {name}
 # configure: {priority}
 # description: of the tests
 ### END PLUGIN INFO
-while [ $# -gt 1 ]; do
-    case $1 in
-        --enumerate) enumerate=1 ;;
-        --input) shift; input=$1 ;;
-        --output) shift; output=$1 ;;
-    esac
-    shift
-done
-if [ "$enumerate" ]; then
-    echo '{described}' > "/dev/fd/$output"
-    exit
-fi
-given=$(cat "/dev/fd/$input")
-echo 'begin {name}' >> {place}/done
+"""
+    + shell_script.beginning("{described}")
+    + r"""echo 'begin {name}' >> {place}/done
 {work}
 echo "$given" > {place}/{name}.given
 echo 'end {name}' >> {place}/done
 echo "$given" > "/dev/fd/$output"
 """
+)
 #: What the scripts describe.
 NETWORK = [
     {"key": HOSTNAME, "description": "Host name", "choices": []},

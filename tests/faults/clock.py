@@ -7,6 +7,9 @@ import struct
 
 from lab import parts
 
+HOUR, DAY, YEAR = 3600, 86400, 31557600
+#: Seconds: back to before 1970, to and fro, and beyond 32 bits.
+JUMPS = (-80 * YEAR, -YEAR, -HOUR, HOUR, DAY, 80 * YEAR)
 _SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fakeclock.c")
 
 

@@ -3,14 +3,18 @@
 """Campaigns: one fault after the other, each in a run of its own, and what has to hold after each."""
 
 import contextlib
+import os
 import time
 
 import pytest
 
 from faults import figures
 from faults.guests import PYTHON, World
+from faults.hosts import ROOMY, Scene, XenHost, knows, manager_of, until
 from faults.injector import chosen
+from faults.relay import Relay
 from lab.daemon import KINDS
+from lab.gateway import Gateway
 from lab.programs import Built
 
 #: Seconds that a campaign may take.
@@ -114,3 +118,18 @@ def programs():
             return [str(found[name](PYTHON[kind]))]
 
         yield get
+
+
+@pytest.fixture(params=KINDS)
+def scene(request, lab_parts):
+    """A Scene over each kind of XenStore, in which messages have been exchanged once."""
+    with contextlib.ExitStack() as stack:
+        site = stack.enter_context(XenHost(request.param))
+        relay = stack.enter_context(Relay(site.daemon.path, os.path.join(site.daemon.directory, "relay")))
+        options = dict(ROOMY, **{"server.xenstore": relay.path})
+        made = Scene(site, relay, stack.enter_context(Gateway(site.daemon, options=options)))
+        stack.callback(made.manager.close)
+        with contextlib.closing(manager_of(made.gateway)) as asking:
+            until(lambda: knows(asking, site.vm), "the gateway does not know the guest")
+        made.exchange()
+        yield made

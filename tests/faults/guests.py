@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import types
 
 from ansible_collections.ovm.messaging.plugins.module_utils.channel import layout
 from ansible_collections.ovm.messaging.plugins.module_utils.channel.host_end import HostEnd
@@ -39,18 +40,6 @@ _NEVER = ("close", "shutdown", "kill", "listen", "utimensat")
 _DEFECT = re.compile(r"Traceback|this is a defect|Unexpected")
 
 
-#: In a first-boot script in the shell: reads its options, as templateconfig.cli does, and its parameters.
-SCRIPT_OPTIONS = """while [ $# -gt 1 ]; do
-    case $1 in
-        --enumerate) enumerate=1 ;;
-        --input) shift; input=$1 ;;
-        --output) shift; output=$1 ;;
-    esac
-    shift
-done
-if [ "$enumerate" ]; then echo '[]' > "/dev/fd/$output"; exit; fi
-given=$(cat "/dev/fd/$input")
-"""
 #: The oldest Python with one kind of XenStore, the newest with the other.
 PYTHON = dict(zip(KINDS, (next(iter(PYTHONS)), list(PYTHONS)[-1])))
 
@@ -184,6 +173,10 @@ class Failure:
         return os.strerror(getattr(errno, self.error))
 
 
+#: What is told of a request that XenStore refuses.
+REFUSAL = types.SimpleNamespace(text="XenStore refused to ")
+
+
 def failures(points, errors=None):
     """Each way in which each of some points can fail: a list of Failure.
 
@@ -229,6 +222,7 @@ def told(code, said, failure, codes):
 # What SQLite makes of an error, and what is as good as its name.
 _NAMED = re.compile(
     r"disk I/O error|database or disk is full|unable to open database file|readonly database|locking protocol|"
-    r"database is locked|XenStore .*(closed|lost|gone|connection)|connection .*(lost|closed|reset)",
+    r"database is locked|disk image is malformed: see the system's log for its disk|"
+    r"XenStore .*(closed|lost|gone|connection)|connection .*(lost|closed|reset)",
     re.I,
 )

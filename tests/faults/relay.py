@@ -9,8 +9,11 @@ import struct
 import threading
 
 _HEADER = struct.Struct("=IIII")
-#: When: the daemon never gets that request; or does it, and nobody hears its answer.
-BEFORE, AFTER = "before", "after"
+#: When: the daemon never gets that request; or does it, and nobody hears its answer; or it is said to refuse it.
+BEFORE, AFTER, REFUSED = "before", "after", "refused"
+# Of xs_wire.h. What takes room is refused for want of it, everything else for want of memory.
+_ERROR, _WATCH_EVENT = 16, 15
+_TAKING_ROOM = (6, 7, 11, 12, 14)  # TRANSACTION_START, TRANSACTION_END, WRITE, MKDIR, SET_PERMS
 
 
 class Relay:
@@ -45,7 +48,7 @@ class Relay:
         """Have something happen at a request.
 
         :param nth: which one from now on, from 1; None: at none.
-        :param when: BEFORE or AFTER.
+        :param when: BEFORE, AFTER, or REFUSED: then nothing else happens.
         :param what: called for it; the connections are cut if None.
         """
         with self._lock:
@@ -77,19 +80,22 @@ class Relay:
                 self._open |= {client, server}
             # What is struck after a request waits for its answer.
             awaited = []
+            telling = threading.Lock()
             for pump in (self._up, self._down):
-                threading.Thread(target=self._guarded, args=(pump, client, server, awaited), daemon=True).start()
+                threading.Thread(
+                    target=self._guarded, args=(pump, client, server, awaited, telling), daemon=True
+                ).start()
 
-    def _guarded(self, pump, client, server, awaited):
+    def _guarded(self, pump, client, server, awaited, telling):
         with contextlib.suppress(OSError):
-            pump(client, server, awaited)
+            pump(client, server, awaited, telling)
         with self._lock:
             self._open -= {client, server}
         for end in (client, server):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
-    def _up(self, client, server, awaited):
+    def _up(self, client, server, awaited, telling):
         while True:
             packet = _packet(client)
             if packet is None:
@@ -98,13 +104,17 @@ class Relay:
                 self.requests += 1
                 strikes = self.requests == self._nth
                 self.struck += strikes
+            if strikes and self._when == REFUSED:
+                with telling:
+                    client.sendall(_refusal(packet))
+                continue
             if strikes and self._when == BEFORE:
                 self._what()
             elif strikes:
                 awaited.append(_HEADER.unpack(packet[: _HEADER.size])[1])
             server.sendall(packet)
 
-    def _down(self, client, server, awaited):
+    def _down(self, client, server, awaited, telling):
         while True:
             packet = _packet(server)
             if packet is None:
@@ -113,10 +123,14 @@ class Relay:
             if awaited and request == awaited[0] and kind != _WATCH_EVENT:
                 awaited.clear()
                 self._what()
-            client.sendall(packet)
+            with telling:
+                client.sendall(packet)
 
 
-_WATCH_EVENT = 15
+def _refusal(packet):
+    kind, request, transaction, _length = _HEADER.unpack(packet[: _HEADER.size])
+    error = b"ENOSPC\0" if kind in _TAKING_ROOM else b"ENOMEM\0"
+    return _HEADER.pack(_ERROR, request, transaction, len(error)) + error
 
 
 def _packet(end):

@@ -10,8 +10,9 @@ import os
 
 import pytest
 
-from faults.guests import failures, told
+from faults.guests import REFUSAL, failures, told
 from faults.injector import chosen, kill
+from faults.relay import REFUSED, Relay
 
 #: Exit codes of ovmd that tell of XenStore, the list, the way to the host, or the output.
 FAILED = (3, 4, 5, 6)
@@ -93,6 +94,11 @@ class Command:
     def failed(self, failure):
         self.life = self.begin()
         code, out, err, run = self.life.traced(self.command, self.log, failure.fault)
+        self.went_on(code, out, err, failure)
+        return run.hit
+
+    def went_on(self, code, out, err, failure):
+        """It did its work nevertheless, or told why not; and the same command makes up for it."""
         self.check_list()
         if code == 0:
             assert out == self.out, "it says other things: %s" % out
@@ -100,7 +106,13 @@ class Command:
         else:
             told(code, err, failure, FAILED)
         self.again()
-        return run.hit
+
+    def through(self, relay, nth=None):
+        """With all that it asks of XenStore passed on, and the nth request refused."""
+        self.life = self.begin()
+        relay.plan(nth, REFUSED)
+        self.went_on(*self.life.run(self.command, XENSTORED_PATH=relay.path), REFUSAL)
+        return relay.struck or None
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -129,3 +141,13 @@ def test_interrupted_calls_are_done_again(campaign, world, programs, tmp_path, n
 
     points = [point for point in chosen(command.points, 3) if point.call in ("write", "read", "connect", "flock")]
     campaign(name, "EINTR", world.kind).run(failures(points, lambda _point: ("EINTR",)), interrupted)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_request_is_refused(campaign, world, programs, tmp_path, name):
+    """As it is where XenStore is full: of nodes, or of memory."""
+    command = Command(name, world, programs("ovmd", world.kind), tmp_path)
+    with Relay(world.guest.path, str(tmp_path / "relay")) as relay:
+        command.through(relay)
+        requests = list(range(1, relay.requests + 1))
+        campaign(name, "XenStore refuses a request", world.kind).run(requests, lambda nth: command.through(relay, nth))

@@ -15,8 +15,10 @@ import time
 import pytest
 
 from ansible_collections.ovm.messaging.plugins.module_utils import report
-from faults.guests import SCRIPT_OPTIONS, failures, told
+from faults.guests import REFUSAL, failures, told
 from faults.injector import PATIENCE, Traced, chosen, kill
+from faults.relay import REFUSED, Relay
+from lab import shell_script
 
 #: Exit code of a daemon that could not start.
 FAILED = (3, 7)
@@ -34,7 +36,7 @@ SCRIPT = (
 # description: of the tests
 ### END PLUGIN INFO
 """
-    + SCRIPT_OPTIONS
+    + shell_script.beginning()
     + """echo begin >> {place}/ran
 echo end >> {place}/ran
 echo "$given" > "/dev/fd/$output"
@@ -185,12 +187,36 @@ class Daemons:
         with self.traced(failure.fault) as run:
             self.tell_story(run.process)
             code = self.end(run.process, run.wait)
+        if run.hit and run.hit.place != failure.place:
+            return None  # by its number, but not what was meant, and may be what never fails so
         if code:
             told(code, self.said(), failure, FAILED)
         else:
             self.check()
         self.go_on()
         return run.hit
+
+    def through(self, relay, nth=None):
+        """With all that it asks of XenStore passed on, and the nth request refused."""
+        self.begin()
+        relay.plan(nth, REFUSED)
+        environment = self.environment
+        self.environment = dict(environment, XENSTORED_PATH=relay.path)
+        process = self.plain()
+        try:
+            self.tell_story(process)
+            code = self.end(process, lambda: process.wait(PATIENCE))
+        finally:
+            process.kill()
+            process.wait()
+        self.environment = environment
+        if code:
+            told(code, self.said(), REFUSAL, FAILED)
+        else:
+            self.check()
+        struck = relay.struck
+        self.go_on()
+        return struck or None
 
 
 class ByHand(Daemons):
@@ -268,6 +294,18 @@ def test_each_call_fails(campaign, world, daemons):
     daemons.period = SOON
     points = chosen(daemons.failing, 2)
     campaign("ovmd, daemon", "a call fails", world.kind).run(failures(points), daemons.failed, least=0.7)
+
+
+def test_each_request_is_refused(campaign, world, daemons, tmp_path):
+    """As it is where XenStore is full: of nodes, or of memory."""
+    daemons.period = SOON
+    with Relay(world.guest.path, str(tmp_path / "relay")) as relay:
+        daemons.through(relay)
+        requests = list(range(1, relay.requests + 1))
+        # How many there are is a matter of chance.
+        campaign("ovmd, daemon", "XenStore refuses a request", world.kind).run(
+            requests, lambda nth: daemons.through(relay, nth), least=0.7
+        )
 
 
 def test_a_run_by_hand_is_killed(campaign, world, by_hand):

@@ -14,8 +14,9 @@ import subprocess
 import pytest
 
 from ansible_collections.ovm.messaging.plugins.module_utils.firstboot.scripts import Scripts
-from faults.guests import SCRIPT_OPTIONS, failures, told
+from faults.guests import failures, told
 from faults.injector import PATIENCE, Traced, chosen, kill
+from lab import shell_script
 
 OLD = {"configure": 50, "suspend": 10}
 NEW = {"configure": 20, "cleanup": 30}
@@ -35,7 +36,7 @@ SCRIPT = (
 # cleanup: 30
 ### END PLUGIN INFO
 """
-    + SCRIPT_OPTIONS
+    + shell_script.beginning()
     + """echo 'begin {name}' >> {place}/ran
 echo 'end {name}' >> {place}/ran
 echo "$given" > "/dev/fd/$output"

@@ -9,10 +9,8 @@ not. Nothing takes longer than it may, and every error names what is wrong with 
 import contextlib
 import json
 import os
-import pathlib
 import re
 import subprocess
-import sys
 import time
 
 import pytest
@@ -21,8 +19,7 @@ from ansible_collections.ovm.messaging.plugins.module_utils.manager.connection i
 from ansible_collections.ovm.messaging.plugins.module_utils.manager.errors import OutcomeUnknown, Unreachable
 from ansible_collections.ovm.messaging.plugins.module_utils.manager.manager import Manager
 from ansible_collections.ovm.messaging.plugins.module_utils.vms import find
-from ansible_collections.ovm.messaging.programs import build
-from faults.hosts import DONE, FAILED, UNKNOWN, XenHost, until
+from faults.hosts import COMMAND, DONE, FAILED, MODULE, UNKNOWN, XenHost, until
 from faults.injector import PATIENCE
 from faults.wire import CLOSED, DOWN, RESET, SILENT, UP, Wire
 from lab.gateway import Gateway
@@ -40,8 +37,6 @@ BROKEN = re.compile(
     r"(cannot be reached \((the connection broke|Connection reset by peer|Broken pipe)\)"
     r"|did not answer in time)"
 )
-COMMAND = [sys.executable, str(pathlib.Path(build.ROOT, "programs", "ovm_vmmessage"))]
-MODULE = [sys.executable, str(pathlib.Path(build.ROOT, "plugins", "modules", "ovm_vm_message.py"))]
 #: How a connection ends, and in which direction.
 CUTS = [(how, direction) for how in (RESET, CLOSED) for direction in (UP, DOWN)]
 

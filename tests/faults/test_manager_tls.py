@@ -13,7 +13,6 @@ import os
 import pathlib
 import signal
 import subprocess
-import sys
 
 import pytest
 import trustme
@@ -22,14 +21,11 @@ from ansible_collections.ovm.messaging.plugins.module_utils.manager.connection i
 from ansible_collections.ovm.messaging.plugins.module_utils.manager.errors import UntrustedCertificate
 from ansible_collections.ovm.messaging.plugins.module_utils.manager.manager import Manager
 from ansible_collections.ovm.messaging.plugins.module_utils.vms import find
-from ansible_collections.ovm.messaging.programs import build
 from faults.clock import Clock
-from faults.hosts import XenHost, until
+from faults.hosts import COMMAND, MODULE, XenHost, until
 from faults.injector import PATIENCE
 from lab.gateway import Gateway
 
-COMMAND = [sys.executable, str(pathlib.Path(build.ROOT, "programs", "ovm_vmmessage"))]
-MODULE = [sys.executable, str(pathlib.Path(build.ROOT, "plugins", "modules", "ovm_vm_message.py"))]
 DAY = datetime.timedelta(days=1)
 NOT_TRUSTED = 8
 CLOCKS = "renew it, or set the clocks right"

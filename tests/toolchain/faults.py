@@ -5,14 +5,16 @@
 usage: tests/bootstrap python -m toolchain.faults [ARGUMENT...]
 
 The arguments are pytest's, and two more: ``--each N`` tries only N calls of each name and place, ``--every N`` only
-each Nth of those. Without them, all are tried, and that takes its time. It needs strace, which is fetched where it is
-missing, and no root. What breaks a promise is written to the cache at once, into faults/broken.txt.
+each Nth of those. Without them, all are tried, and that takes its time. What breaks a promise is written to the cache
+at once, into faults/broken.txt. It needs strace, which is fetched where it is missing, and mount namespaces: an
+ordinary user's where the system lets users have them, else it has to be run as root.
 """
 
 import subprocess
 import sys
 
 from faults import figures, injector
+from faults.disk import namespace
 from lab import LabError, parts
 from toolchain import CACHE, ROOT
 
@@ -26,6 +28,7 @@ def main():
     try:
         parts.get()
         injector.tracer()
+        namespace()
     except LabError as problem:
         sys.exit("make faults: %s" % problem)
     # A choice of tests takes the place of all.

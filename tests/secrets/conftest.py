@@ -3,7 +3,11 @@
 """Everything runs in sight of a Watch: real daemons, a real gateway over TLS, real Ansible."""
 
 import json
+import os
+import pathlib
+import shutil
 import sys
+import tempfile
 
 import pytest
 
@@ -12,6 +16,8 @@ from ansible_collections.ovm.messaging.plugins.module_utils.channel.errors impor
 from lab.daemon import Daemon
 from lab.gateway import Gateway
 from tests.secrets import figures
+from tests.secrets.boots import Boots
+from tests.secrets.screen import Screen
 from tests.secrets.watch import PATIENCE, Watch
 
 #: Seconds that a test may take: all that it runs is traced.
@@ -31,16 +37,19 @@ def xenstored(lab_parts):
 
 
 @pytest.fixture
-def watch(request, tmp_path):
+def watch(request):
     """A Watch; at the end of the test all is looked at that was not yet."""
-    place = tmp_path / "seen"
-    place.mkdir()
-    with Watch(place) as watching:
-        yield watching
-        try:
-            watching.finish()
-        finally:
-            figures.add(request.node.nodeid, watching)
+    # Its name is short: Ansible has sockets below it, and says only that they cannot be made.
+    place = pathlib.Path(tempfile.mkdtemp(prefix="ovm-", dir=os.path.realpath("/tmp")))
+    try:
+        with Watch(place) as watching:
+            yield watching
+            try:
+                watching.finish()
+            finally:
+                figures.add(request.node.nodeid, watching)
+    finally:
+        shutil.rmtree(place)
 
 
 @pytest.fixture
@@ -79,11 +88,6 @@ class Plays:
         :param variables: where the secrets are: in a file of the user's, as they are in a vault.
         :param bool again: not just once.
         """
-        self._count += 1
-        book = self.watch.place / ("play-%d.yml" % self._count)
-        given = self.watch.given(self.watch.place / ("variables-%d.json" % self._count))
-        given.touch(0o600)
-        given.write_text(json.dumps(dict(variables)))
         shown = []
         for task in tasks:
             for mode in ("check", "first", "again") if again else ("first",):
@@ -96,10 +100,30 @@ class Plays:
             {"ansible.builtin.debug": {"msg": results}},
             {"ansible.builtin.set_fact": {"kept": results, "cacheable": True}},
         ]
-        whole = {"hosts": "localhost", "gather_facts": False, "module_defaults": self.defaults, "tasks": shown, **play}
+        return self._run(path, shown, variables, (), (0,), **play)
+
+    def role(self, path, role, variables, check=False, wanted=(0, 2), **options):
+        """Run a role. It may fail.
+
+        :param role: what include_role takes.
+        :param variables: as above, those of the role, too.
+        :param bool check: in check mode.
+        """
+        self.watch.paths.append(path + (", check" if check else ""))
+        return self._run(
+            path, [{"ansible.builtin.include_role": role, **options}], variables, ["--check"] if check else [], wanted
+        )
+
+    def _run(self, path, tasks, variables, words, wanted, **play):
+        self._count += 1
+        book = self.watch.place / ("play-%d.yml" % self._count)
+        given = self.watch.given(self.watch.place / ("variables-%d.json" % self._count))
+        given.touch(0o600)
+        given.write_text(json.dumps(dict(variables)))
+        whole = {"hosts": "localhost", "gather_facts": False, "module_defaults": self.defaults, "tasks": tasks, **play}
         book.write_text(json.dumps([whole]))
-        command = ["ansible-playbook", "-vvvv", "--diff", "-e", "@" + str(given), str(book)]
-        return self.watch.run(path, command, self.watch.environment(**self.environment))
+        command = ["ansible-playbook", "-vvvv", "--diff", "-e", "@" + str(given), *words, str(book)]
+        return self.watch.run(path, command, self.watch.environment(**self.environment), wanted=wanted)
 
 
 @pytest.fixture
@@ -135,6 +159,34 @@ def nothing_waits(host, guest, watch):
             assert host.wait(PATIENCE, b"look"), "the gateway does not collect"
         host.unwatch(directory, b"look")
         watch.shown("XenStore when all is received", b"\n".join(_tree(host, b"/local/domain/%d" % guest.domid)))
+
+    return look
+
+
+@pytest.fixture
+def boots(watch, guest):
+    """The first boots of a guest."""
+    return Boots(watch, guest.path)
+
+
+@pytest.fixture
+def screen(watch):
+    """A terminal, or the console of a guest. What it has shown is looked at in the end."""
+    found = Screen()
+    yield found
+    found.close()
+    watch.shown("what the terminal has shown", found.seen)
+
+
+@pytest.fixture
+def the_host_sees(host, host_end, guest, watch):
+    """A function that looks at all that the host has been told, and at what XenStore still has of the guest."""
+
+    def look():
+        told = [b"%s=%s" % tuple(arrival.message) for arrival in host_end.inbox.receive()]
+        watch.shown("what the host is told", b"\n".join(told))
+        watch.shown("XenStore when all is received", b"\n".join(_tree(host, b"/local/domain/%d" % guest.domid)))
+        return told
 
     return look
 

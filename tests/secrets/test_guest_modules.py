@@ -18,6 +18,17 @@ def test_parameters_and_what_reads_them(watch, in_guest):
     assert "'app.pin': '********'" in ran.said.replace('"', "'"), ran.said
 
 
+def test_secrets_by_their_names(watch, in_guest):
+    values = {name: watch.secret(name) for name in ("listed", "single")}
+    in_guest(
+        "ovm_guest_param, secrets by name",
+        {PARAM: {"params": {"app.state": "on", "app.password": "{{ listed }}"}}},
+        {PARAM: {"key": "app.token", "value": "{{ single }}"}},
+        {INFO: {}},
+        variables=values,
+    )
+
+
 def test_failures(watch, in_guest):
     value = {"app.pin": "{{ value }}"}
     bad = [

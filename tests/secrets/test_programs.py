@@ -3,13 +3,9 @@
 """The command lines: in the guest, at the manager's side, and the gateway's own."""
 
 import json
-import os
 import pathlib
-import pty
-import select
 import signal
 import sys
-import time
 
 import pytest
 import requests
@@ -53,33 +49,6 @@ main(describe, {{"configure": configure}})
 """
 
 
-class Terminal:
-    """A terminal for a program that asks there."""
-
-    def __init__(self):
-        self._master, self.slave = pty.openpty()
-        self.seen = b""
-
-    def answer(self, question, text):
-        """Wait until it asks, and type."""
-        deadline = time.monotonic() + PATIENCE
-        while question not in self.seen:
-            assert select.select([self._master], [], [], max(0, deadline - time.monotonic()))[0], self.seen
-            self.seen += os.read(self._master, 4096)
-        os.write(self._master, text.encode() + b"\n")
-
-    def close(self):
-        while select.select([self._master], [], [], 0)[0]:
-            self.seen += os.read(self._master, 4096)
-        os.close(self._master)
-        os.close(self.slave)
-
-
-@pytest.fixture
-def terminal():
-    return Terminal()
-
-
 @pytest.fixture
 def inside(watch, guest):
     """Variables of the guest's programs."""
@@ -91,17 +60,15 @@ def inside(watch, guest):
     )
 
 
-def test_ovmd(watch, inside, terminal, host_end):
+def test_ovmd(watch, inside, screen, host_end):
     first, typed, sent = (watch.secret(name) for name in ("standard input", "typed", "sent by the host"))
     daemon = watch.start("ovmd, the daemon", [*OVMD, "-d", "2", "--foreground"], inside)
     watch.run("ovmd --set-secret, from a pipe", [*OVMD, "--set-secret=app.pin"], inside, given=first.encode() + b"\n")
     process = watch.run(
-        "ovmd --set-secret, typed", [*OVMD, "--set-secret=app.password"], inside, terminal=terminal.slave
+        "ovmd --set-secret, typed", [*OVMD, "--set-secret=app.password"], inside, terminal=screen.terminal
     )
-    terminal.answer(b"Value of 'app.password': ", typed)
+    screen.answer(b"Value of 'app.password': ", typed)
     assert process.wait(PATIENCE) == 0
-    terminal.close()
-    watch.shown("what the terminal has shown", terminal.seen)
     host_end.send(Message(PASSWORD_KEY.encode(), sent.encode()), PATIENCE)
     get = [*OVMD, "-g", PASSWORD_KEY]
     assert watch.run("ovmd -g", get, inside, shows=("sent by the host",)).out == sent.encode() + b"\n"
@@ -124,7 +91,7 @@ def test_ovmd(watch, inside, terminal, host_end):
             assert not watch.searcher.find(path.read_bytes()), path
 
 
-def test_ovm_vmmessage(watch, gateway, guest, terminal, nothing_waits):
+def test_ovm_vmmessage(watch, gateway, guest, screen, nothing_waits):
     value, typed, wrong = (watch.secret(name) for name in ("standard input", "typed", "a wrong password"))
     heard = watch.secret("sent by the guest")
     environment = watch.environment(**gateway.environment())
@@ -133,12 +100,10 @@ def test_ovm_vmmessage(watch, gateway, guest, terminal, nothing_waits):
     watch.run("ovm_vmmessage, from a pipe", send, environment, given=value.encode())
     asked = {name: text for name, text in environment.items() if name != "OVM_PASSWORD"}
     command = [*MESSAGE, *to, "-k", "app.password", "--value-from-stdin"]
-    process = watch.run("ovm_vmmessage, typed", command, asked, terminal=terminal.slave)
-    terminal.answer(b"Value of 'app.password': ", typed)
-    terminal.answer(b"Password of watched at 127.0.0.1:", gateway.password)
-    assert process.wait(PATIENCE) == 0, terminal.seen
-    terminal.close()
-    watch.shown("what the terminal has shown", terminal.seen)
+    process = watch.run("ovm_vmmessage, typed", command, asked, terminal=screen.terminal)
+    screen.answer(b"Value of 'app.password': ", typed)
+    screen.answer(b"Password of watched at 127.0.0.1:", gateway.password)
+    assert process.wait(PATIENCE) == 0, screen.seen
     with XenStore(guest.path, timeout=PATIENCE) as store:
         GuestEnd(store).send(Message(b"app.token", heard.encode()), PATIENCE)
         received = [bytes(arrival.message.key) for arrival in GuestEnd(store).inbox.receive()]
@@ -174,7 +139,7 @@ def look_at_the_page(watch, gateway, guest):
     watch.paths.append("gateway, pages and answers")
 
 
-def test_the_gateways_own_command(watch, terminal, tmp_path):
+def test_the_gateways_own_command(watch, screen, tmp_path):
     password, other, typed = (watch.secret(name) for name in ("password", "wrong password", "typed"))
     configuration = watch.place / "gateway.conf"
     state = watch.place / "gateway"
@@ -189,13 +154,11 @@ def test_the_gateways_own_command(watch, terminal, tmp_path):
         given=other.encode(), wanted=(1, 2),
     )  # fmt: skip
     process = watch.run(
-        "ovm-gateway user add, typed", [*GATEWAY, "user", "add", "b", *more], environment, terminal=terminal.slave
+        "ovm-gateway user add, typed", [*GATEWAY, "user", "add", "b", *more], environment, terminal=screen.terminal
     )
-    terminal.answer(b"Password of b: ", typed)
-    terminal.answer(b"Again: ", typed)
-    assert process.wait(PATIENCE) == 0, terminal.seen
-    terminal.close()
-    watch.shown("what the terminal has shown", terminal.seen)
+    screen.answer(b"Password of b: ", typed)
+    screen.answer(b"Again: ", typed)
+    assert process.wait(PATIENCE) == 0, screen.seen
     watch.run("ovm-gateway certificate", [*GATEWAY, "certificate", *more], environment)
     watch.run("ovm-gateway check", [*GATEWAY, "check", *more], environment)
     keys = [path for path in state.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]

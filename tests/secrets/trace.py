@@ -18,6 +18,8 @@ _CALLS = (
     "pwrite64", "writev", "pwritev", "sendto", "sendmsg", "sendmmsg", "clone", "clone3", "fork", "vfork", "unlink",
     "unlinkat", "rmdir",
 )  # fmt: skip
+#: What ends processes here. strace tells of no end by others.
+_DEADLY = "KILL,TERM,ABRT,SEGV"
 #: Longer texts of one call are cut.
 _LENGTH = 1 << 20
 _LINE = re.compile(rb"(\d+) +(<\.\.\. )?(\w+)(?:\(| resumed>)(.*)", re.S)
@@ -49,7 +51,7 @@ def traced(command, log, daemon=False):
         more += ["-E", "%s=%s" % (name, os.environ[name]) if name in os.environ else name]
     words = [
         *tracing, *(["-D"] if daemon else []), "-f", "--seccomp-bpf", "-q", "-yy", "-v", "-s", str(_LENGTH),
-        "-o", log, "-e", "trace=" + ",".join("?" + name for name in _CALLS), "-e", "signal=none", *more, "--",
+        "-o", log, "-e", "trace=" + ",".join("?" + name for name in _CALLS), "-e", "signal=" + _DEADLY, *more, "--",
     ]  # fmt: skip
     return [*words, *map(str, command)], environment
 

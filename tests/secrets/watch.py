@@ -17,6 +17,7 @@ import time
 
 from cryptography.hazmat.primitives import serialization
 
+from faults.disk import namespace
 from lab import LabError
 
 from . import places, search
@@ -165,8 +166,7 @@ class Watch:
         log = str(self.private / ("trace-%d" % self._count))
         self._logs.append(log)
         command, environment = traced(command, log, daemon)
-        unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
-        own = [*unshare, "sh", "-c", _OWN_DEV, "sh", str(self.private / "dev"), str(self._short)]
+        own = [*namespace(), "sh", "-c", _OWN_DEV, "sh", str(self.private / "dev"), str(self._short)]
         return [*own, *command], environment
 
     def run(self, path, command, environment, given=b"", terminal=None, wanted=(0,), shows=()):

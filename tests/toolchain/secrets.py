@@ -8,10 +8,10 @@ The arguments are pytest's. It needs strace, which is fetched where it is missin
 user's where the system lets users have them, else it has to be run as root.
 """
 
-import os
 import subprocess
 import sys
 
+from faults.disk import namespace
 from faults.injector import tracer
 from lab import LabError, parts
 from tests.secrets import figures
@@ -20,29 +20,14 @@ from toolchain import CACHE, ROOT
 FOLDER = "tests/secrets"
 
 
-def fail(text):
-    sys.exit("make secrets: " + text)
-
-
 def main():
     arguments = sys.argv[1:]
     try:
         parts.get()
         tracer()
+        namespace()
     except LabError as problem:
-        fail(str(problem))
-    unshare = [
-        "unshare",
-        "--mount",
-        *([] if os.geteuid() == 0 else ["--map-root-user"]),
-        "mount",
-        "-t",
-        "tmpfs",
-        "x",
-        "/mnt",
-    ]
-    if subprocess.run(unshare, capture_output=True, check=False).returncode:
-        fail("this user can have no mount namespace, in which /dev/log is the tests': run it as root")
+        sys.exit("make secrets: %s" % problem)
     # A choice of tests takes the place of all.
     if not any(argument.startswith(FOLDER + "/") for argument in arguments):
         arguments = [FOLDER, *arguments]

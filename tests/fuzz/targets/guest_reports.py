@@ -89,7 +89,7 @@ def run(data):
     told = evidence.report
     plan.decide(wanted, evidence)
     plan.before(wanted, evidence)
-    since = answers.Since(records[:2], 1.5)
+    since = answers.Since(records[:2], 1.5, 1.0)
     for arrived in (answers.arrived(wanted, evidence, None), answers.arrived(wanted, evidence, since)):
         if arrived not in (True, False, None):
             raise AssertionError("it has arrived, or not, or nobody knows")

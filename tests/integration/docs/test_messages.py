@@ -23,6 +23,9 @@ DESCRIBED = {
     "the clone waits, and nothing happens",
     "nobody can log in to the clone",
 }
+ANSIBLE = tuple(int(part) for part in ansible.__version__.split(".")[:2])
+#: Messages of Ansible's that older ones have in other words, with the first version that has them.
+NEWER = {"Ansible requires Python 3.9 or newer on the target": (2, 20)}
 #: What stands for something else in a quoted message: a name, a number, or what is left out.
 _OPEN = re.compile(r"'[^']*'|\b[NM]\b|\d+|\.\.\.|%[a-z]|\{[^}]*\}|\([^)]*\)|: \w*$|\S+/\S+")
 
@@ -41,7 +44,7 @@ def quoted_in_tables():
             else:
                 rows = None
     for line in GUIDE.read_text(encoding="utf-8").splitlines():
-        if line.startswith("### ") and line[4:] not in DESCRIBED:
+        if line.startswith("### ") and line[4:] not in DESCRIBED and NEWER.get(line[4:], ()) <= ANSIBLE:
             yield GUIDE, line[4:]
 
 

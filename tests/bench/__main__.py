@@ -46,7 +46,7 @@ def main(arguments):
         sys.exit("bench: there is no %s; there are: %s" % (unknown[0], "".join(side.letters for side in SIDES)))
     report, start = Report(), time.perf_counter()
     for side in SIDES:
-        wanted = [letter for letter in letters if letter in side.letters]
+        wanted = [letter for letter in side.letters if letter in letters]
         if wanted:
             with side(folder, report) as bench:
                 for letter in wanted:

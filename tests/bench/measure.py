@@ -106,7 +106,7 @@ def machine():
     return {
         "processors": os.cpu_count(),
         "model": models[0] if models else platform.machine(),
-        "system": "%s %s" % (platform.system(), platform.release()),
+        "system": "%s %s" % (platform.system(), platform.release().partition("-")[0]),
         "python": platform.python_version(),
         "load": round(os.getloadavg()[0], 1),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -166,22 +166,26 @@ class Report:
             cells = ("%18s" % "-" if figure is None else "%15.4g %2s" % (figure, unit) for figure in figures)
             print("    %12d %s" % (size, " ".join(cells)), flush=True)
 
-    def growth(self, picture, name, x, unit, lines, target=STEEPER, peers=()):
+    def growth(self, picture, name, x, unit, lines, target=STEEPER, peers=(), beside=None):
         """Note costs that should grow in a straight line: those of draw(), each with a target.
 
         :param float target: how much steeper the upper half may be than the lower.
         :param peers: names of lines that are for comparison only, without a target.
+        :param beside: the one of them that has what cannot be had for less. Where its own growth is no straight line,
+            that of the others may be no steeper than so many times as much.
         """
         self.draw(picture, name, x, unit, lines)
+        floor = max(1.0, steeper(lines[beside])) if beside else 1.0
         for each, points in lines.items():
             if each in peers:
                 continue
             top = points[-1][0]
             figures = {"%d %s" % (size, x): figure for size, figure in (points[0], points[-1])}
             figures["each more"] = slope([point for point in points if point[0] >= top / 2])
-            ratio = steeper(points)
             about = "%s, %s: growth of the upper half against the lower" % (name, each)
-            self.add(about, unit, figures, ratio, target, True)
+            if beside:
+                about += ", against that of %s" % beside
+            self.add(about, unit, figures, steeper(points) / floor, target, True)
 
     def share(self, picture, name, unit, bars):
         """Note what something consists of, without a target.

@@ -115,8 +115,7 @@ def news(xenstored):
     def follow(*domids, **options):
         opened.append(News(functools.partial(XenStore, xenstored.path), **options))
         opened[-1].follow(domids)
-        while opened[-1].wait(0.1):
-            pass
+        settle(opened[-1])
         forget(opened[-1])
         return opened[-1]
 
@@ -129,11 +128,17 @@ def forget(news):
     news.listing, news.changed, news.begun, news.arrived = False, set(), set(), {}
 
 
+def settle(news):
+    """Takes all that has come: XenStore answers a request after the events before it."""
+    news.store.exists(b"/local")
+    while news.wait(0):
+        pass
+
+
 def told(news):
     """What is new, once it has come."""
     assert news.wait(LONG)
-    while news.wait(0.1):
-        pass
+    settle(news)
     assert not news.changed & news.begun
     result = (news.listing, sorted(news.changed), sorted(news.begun), sorted(news.arrived))
     forget(news)

@@ -263,6 +263,7 @@ class World:
             COLUMNS="120",
             LC_ALL="C.UTF-8",
             ANSIBLE_CONFIG=str(self.folder / "ansible.cfg"),
+            ANSIBLE_FORKS="1",  # a task's hosts answer in their order, as a page shows them
             ANSIBLE_NOCOLOR="1",
             ANSIBLE_INVENTORY=str(self.root / "inventory.yml"),
             ANSIBLE_VARS_PLUGINS=str(HERE / "vars_plugins"),

@@ -141,10 +141,12 @@ class Traced:
     :param options: of subprocess.Popen.
     :ivar subprocess.Popen process: the process.
     :ivar Point hit: once it has ended, where the fault was; None: it did not come to it.
+    :ivar list hits: all calls that failed by it, as Points: with threads one of each at most, which count on their own.
     """
 
     def __init__(self, command, log, within=(), fault=(), follow=False, calls=CALLS, env=None, **options):
-        self._log, self._within, self.hit = str(log), tuple(str(folder) for folder in within), None
+        self._log, self._within = str(log), tuple(str(folder) for folder in within)
+        self.hit, self.hits = None, []  # type: tuple[Point | None, list[Point]]
         self._faults = [fault] if isinstance(fault, str) else list(fault)
         tracing, environment = tracer()
         names = sorted(set(calls) | {each.split(":")[0] for each in self._faults})
@@ -212,7 +214,9 @@ class Traced:
         while not any(_END.match(line) for line in self._lines()[-50:]):
             assert time.monotonic() < deadline, "strace says nothing of the process's end: %s" % self._lines()[-3:]
             time.sleep(0.002)
-        self.hit = self._struck()  # now: the next run may use the same file
+        # Now: the next run may use the same file.
+        self.hit = self._struck()
+        self.hits = [point for point, line in self._found(reading=True) if "(INJECTED)" in line]
 
     def _lines(self):
         try:

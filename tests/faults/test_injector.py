@@ -68,7 +68,7 @@ def test_each_kill_is_before_the_call_is_done(traced):
 def test_a_call_fails_once_or_from_then_on(traced):
     point = [point for point in traced().points() if point.call == "write"][4]
     run = traced(fail(point, "ENOSPC"))
-    assert (run.code, run.hit) == (1, point)
+    assert (run.code, run.hit, run.hits) == (1, point, [point])
     assert b"No space left on device" in run.said
     assert (traced.folder / "lines").read_text() == "line\n" * 4
     # What Python has to say of it fails, too.

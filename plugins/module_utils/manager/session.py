@@ -9,6 +9,7 @@ answer that may hold messages, ever gets into an error.
 
 import base64
 import contextlib
+import errno
 import io
 import json
 import os
@@ -61,6 +62,8 @@ _NO_CLIENT = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)")
 _NO_TLS = re.compile(
     "WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|HTTP_REQUEST|UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|NO_PROTOCOLS_AVAILABLE"
 )
+# How OpenSSL tells of an end without a goodbye: in words that say nothing to anybody else.
+_ENDS = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 # Paths whose answers hold the values of messages.
 _CONFIDENTIAL = re.compile(r"Event\b|Job\b|.*/messages\Z")
 
@@ -254,8 +257,7 @@ class Session:
                 ), False
         if late or any(isinstance(cause, socket.timeout) for cause in causes):
             return Unreachable("%s did not answer in time" % where, "check host and port, or allow more time"), True
-        # OpenSSL tells of an end without a goodbye in words that say nothing to anybody else.
-        told = [cause for cause in causes if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLEOFError)]
+        told = [cause for cause in causes if isinstance(cause, OSError) and not isinstance(cause, _ENDS)]
         reasons = [cause.strerror for cause in told if cause.strerror]
         return Unreachable(
             "%s cannot be reached (%s)" % (where, printable(str((reasons or ["the connection broke"])[0]))),
@@ -387,7 +389,18 @@ class _Adapter(HTTPAdapter):
             watch(connection.sock)
             return usual.getresponse(connection, *args, **more)
 
-        members = {"getresponse": getresponse}  # type: dict[str, object]
+        def send(connection, *args):
+            connected = connection.sock is not None
+            try:
+                usual.send(connection, *args)  # type: ignore[attr-defined]
+            except ssl.SSLEOFError:
+                if not connected:
+                    raise
+                # So some Pythons call what is EPIPE to others, and to urllib3, which goes on to what the other side
+                # has said before it left: that it refuses a certificate, for example.
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from None
+
+        members = {"getresponse": getresponse, "send": send}  # type: dict[str, object]
         if self._quiet:
             # Else urllib3 warns of what was turned off on purpose; and a filter of warnings would be everybody's.
             members["is_verified"] = property(lambda connection: True, lambda connection, value: None)

@@ -6,6 +6,7 @@ Nothing is told to anybody else: no request, so no password and no message.
 """
 
 import socket
+import ssl
 import threading
 
 import pytest
@@ -142,6 +143,25 @@ def test_a_client_certificate_that_is_not_known_is_an_error_that_says_so(make_ma
     with pytest.raises(LoginFailed, match="client certificate"):
         make_manager(**options(choosy)).connect()
     assert choosy.requests == []
+
+
+def test_why_a_client_was_refused_is_read_though_nothing_can_be_sent_any_more(make_manager, choosy, monkeypatch):
+    def gone(_sock, _data, *_flags):
+        raise ssl.SSLEOFError(8, "EOF occurred in violation of protocol")
+
+    monkeypatch.setattr(ssl.SSLSocket, "sendall", gone)
+    with pytest.raises(LoginFailed, match="client certificate"):
+        make_manager(**options(choosy)).connect()
+
+
+@pytest.mark.parametrize("end", [ssl.SSLEOFError, ssl.SSLZeroReturnError])
+def test_each_end_of_a_connection_is_told_in_the_same_words(make_manager, choosy, monkeypatch, end):
+    def ended(_sock, *_args, **_more):
+        raise end(6, "TLS/SSL connection has been closed (EOF)")
+
+    monkeypatch.setattr(ssl.SSLSocket, "do_handshake", ended)
+    with pytest.raises(Unreachable, match=r"cannot be reached \(the connection broke\): "):
+        make_manager(**options(choosy, retries=0)).connect()
 
 
 def test_a_connection_that_ends_within_the_handshake_is_told_in_words(make_manager):

@@ -29,7 +29,11 @@ ROOT = HERE.parents[2]
 #: The address that the pages give the manager.
 MANAGER = "manager.example.com"
 #: Where pages and programs speak of a machine's own files. Here these are below the world's folder.
-_PLACES = re.compile(r"(?<![\w./:@-])/(?=(?:etc|run|root|var|mnt|srv|opt|usr/sbin|usr/local|usr/share)/)")
+_PLACES = re.compile(
+    r"(?<![\w./:@-])/(?=(?:etc|run|root|var|mnt|srv|opt|usr/sbin|usr/local|usr/share)/)"
+    # What is this system's own begins alike where the clone is in such a place.
+    + "".join(r"(?!%s/)" % re.escape(str(path).lstrip("/")) for path in (ROOT, os.environ["OVM_CACHE"]))
+)
 #: What the reader's vault has.
 _SECRETS = ("app_password", "vault_app_password", "vault_app_secret", "vault_root_password", "oracle_password")
 _OVMD = """\
